@@ -1,0 +1,1 @@
+"""The tests of lineage-service; never shipped."""

@@ -1,0 +1,71 @@
+"""Rules for every run: a test that did not run is a failure of the run, and random examples can be repeated.
+
+A skip, an expected failure and a module left out while tests are collected all look green and prove nothing. They are
+collected here, named at the end, and the run exits with 1. Leaving tests out by `-k`, `-m` or a path is a choice that
+whoever typed it can see, and stays allowed.
+
+This file stands alone (it imports nothing of the project), because test_skips.py runs a copy of it elsewhere.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_not_run = pytest.StashKey[list[str]]()
+
+# Two cores are shared with databases and servers: the time of one example says nothing, a whole test has its timeout.
+# In CI the examples are the same in every run; on a desk new ones are tried each time.
+settings.register_profile(
+    "house",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("house")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the list of what did not run."""
+    config.stash[_not_run] = []
+    config.pluginmanager.register(_Listener(config.stash[_not_run]), "not-run")
+
+
+class _Listener:
+    """Hears every report and keeps those of tests that were not run or were allowed to fail."""
+
+    def __init__(self, not_run: list[str]) -> None:
+        self._not_run = not_run
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep skips and expected failures, and unexpected passes of tests marked as expected failures."""
+        if report.skipped or hasattr(report, "wasxfail"):
+            self._not_run.append(f"{report.nodeid}: {_reason(report)}")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep modules and packages that asked to be left out while tests were collected."""
+        if report.skipped:
+            self._not_run.append(f"{report.nodeid}: {_reason(report)}")
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return f"expected failure: {report.wasxfail or 'no reason given'}"
+    return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Turn a run that would pass, but left tests out, into a failed one."""
+    looks_good = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if looks_good and session.config.stash[_not_run]:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Name what did not run, where whoever reads the end of the log will see it."""
+    not_run = config.stash[_not_run]
+    if not_run:
+        terminalreporter.section("these tests did not run, so this run has failed", sep="=", red=True, bold=True)
+        for line in not_run:
+            terminalreporter.write_line(line)
