@@ -1,0 +1,90 @@
+"""What one record does to the graph: the output of the fold, the input of every store.
+
+A store adds the record's ``seq`` and nothing else. All parts of one record share its instant, its order
+key, its source and its actor.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graph_schema import names
+from graph_schema.kinds import KIND_BY_WORD, TRIPLES, Edge, How, Role
+
+
+class ImpossibleEdgeError(ValueError):
+    """The language has no such edge between such nodes."""
+
+
+def order_key(at: int, source: str, order: int, event_id: str) -> bytes:
+    """Return the key by which facts are ordered: instant, source, the source's own counter, event id.
+
+    ``at`` is in microseconds, ``event_id`` the record's 32 hex digits. Keys compare bytewise, and no two
+    records share one. The sequence number plays no part: the order of arrival decides nothing.
+    """
+    return at.to_bytes(8, "big") + source.encode() + b"\0" + order.to_bytes(8, "big") + bytes.fromhex(event_id)
+
+
+def after_instant(at: int) -> bytes:
+    """Return the smallest order key later than every fact of instant ``at`` (for half-open cuts)."""
+    return (at + 1).to_bytes(8, "big")
+
+
+def instant_of(order: bytes) -> int:
+    """Return the instant in an order key, in microseconds."""
+    return int.from_bytes(order[:8], "big")
+
+
+@dataclass(slots=True)
+class Changes:
+    """The nodes, property rows, edge assertions, withdrawals and points of one record."""
+
+    at: int
+    order: bytes
+    source: str
+    actor: str | None
+    nodes: dict[str, None] = field(default_factory=dict)
+    properties: dict[str, dict[str, Any]] = field(default_factory=dict)
+    edges: dict[tuple[str, int, str], tuple[int, int]] = field(default_factory=dict)
+    withdrawals: list[tuple[str, int, str, str]] = field(default_factory=list)
+    points: list[tuple[str, str, int, Mapping[str, Any]]] = field(default_factory=list)
+
+    def node(self, key: str) -> str:
+        """Mention a node; the first mention makes it known."""
+        self.nodes[key] = None
+        return key
+
+    def set(self, key: str, registers: Mapping[str, Any]) -> None:
+        """Set registers of a node; absent ones are left alone."""
+        self.node(key)
+        if registers:
+            self.properties.setdefault(key, {}).update(registers)
+
+    def edge(self, start: str, edge: Edge, end: str, how: How = How.EXACT, roles: int = Role.NONE) -> None:
+        """Assert an edge; several assertions by one record are one: the strongest, with all roles."""
+        if not possible(start, edge, end):
+            raise ImpossibleEdgeError(f"no {edge.name} from {start} to {end} in this language")
+        self.node(start)
+        self.node(end)
+        known = self.edges.get((start, edge, end))
+        if known is not None:
+            how, roles = How(max(how, known[0])), roles | known[1]
+        self.edges[(start, int(edge), end)] = (int(how), int(roles))
+
+    def withdraw(self, start: str, edge: Edge, end: str, source: str) -> None:
+        """Withdraw what ``source`` asserted of an edge, for ever and whatever its time."""
+        for key in (start, end, source):
+            self.node(key)
+        self.withdrawals.append((start, int(edge), end, source))
+
+    def point(self, subject: str, slot: str, value: Mapping[str, Any]) -> None:
+        """Add a point: what ``slot`` of ``subject`` holds from this instant on."""
+        self.node(subject)
+        number = sum(1 for other, name, _, _ in self.points if other == subject and name == slot)
+        self.points.append((subject, slot, number, value))
+
+
+def possible(start: str, edge: Edge, end: str) -> bool:
+    """Tell whether the language allows this edge between nodes of these kinds."""
+    kinds = KIND_BY_WORD[names.kind_of(start)], edge, KIND_BY_WORD[names.kind_of(end)]
+    return kinds in TRIPLES

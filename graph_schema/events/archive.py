@@ -1,0 +1,240 @@
+"""Facts about the archive itself: its opening, its sources, what it refused, what it noticed.
+
+Only the installation writes these, except ``collector.reported`` and ``attempt.denied``, which a
+source may be granted by name.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from graph_schema import names
+from graph_schema.events.base import (
+    NAME,
+    AnyKey,
+    Body,
+    Count,
+    Digest,
+    Event,
+    KeyText,
+    LongText,
+    Private,
+    Text,
+    Time,
+    key_of,
+)
+from graph_schema.events.people import Assurance, Family
+from graph_schema.kinds import KIND_BY_WORD, TRIPLES, Edge
+
+Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), NAME]
+
+
+class LedgerOpenedBody(Body):
+    """The genesis: who this log is, and which keys speak for it."""
+
+    origin: LongText
+    log_key: LongText
+    log_key_proof: LongText
+    root_key: LongText
+    root_key_proof: LongText
+    profile: Text
+    software: Text
+
+
+class LedgerOpened(Event):
+    """The log was opened. Always record 0, and only record 0."""
+
+    family: ClassVar[str] = "archive"
+
+    type: Annotated[Literal["ledger.opened"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: LedgerOpenedBody
+
+
+Method = Annotated[Literal["in_path", "polled", "pushed", "declared"], NAME]
+
+
+class SourceRegisteredBody(Body):
+    """A system that may send facts: which families, how it sees them, since when, how often it reports."""
+
+    kind: Text
+    instance: Text
+    method: Method
+    families: Annotated[list[Family], Field(min_length=1, max_length=16), NAME]
+    assurance: Assurance
+    since: Time | None = None
+    heartbeat_seconds: Count | None = None
+
+
+class SourceRegistered(Event):
+    """A source was registered."""
+
+    family: ClassVar[str] = "archive"
+
+    type: Annotated[Literal["source.registered"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: SourceRegisteredBody
+
+
+class SourceRetiredBody(Body):
+    """A source that sends nothing any more."""
+
+    kind: Text
+    instance: Text
+    reason: Private | None = None
+
+
+class SourceRetired(Event):
+    """A source was retired."""
+
+    family: ClassVar[str] = "archive"
+
+    type: Annotated[Literal["source.retired"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: SourceRetiredBody
+
+
+class CollectorReportedBody(Body):
+    """What a collector has seen without a hole, how far it got, and how its clock differs from ours.
+
+    ``covered_from`` to ``covered_to`` is half-open; a report that does not join the one before is a gap.
+    """
+
+    covered_from: Time
+    covered_to: Time
+    cursor: Text | None = None
+    clock_offset_us: Annotated[int, Field(ge=-(2**53) + 1, le=2**53 - 1), NAME] = 0
+    spooled: Count | None = None
+    problem: Private | None = None
+
+
+class CollectorReported(Event):
+    """A collector reported: a heartbeat with the interval it covered."""
+
+    family: ClassVar[str] = "collector.reported"
+
+    type: Annotated[Literal["collector.reported"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: CollectorReportedBody
+
+
+class AttemptDeniedBody(Body):
+    """What a known principal tried and was not allowed, here or in a foreign system."""
+
+    action: Text
+    node: AnyKey | None = None
+    status: Count
+    rule: Text | None = None
+    detail: Private | None = None
+
+
+class AttemptDenied(Event):
+    """An attempt was denied."""
+
+    family: ClassVar[str] = "attempt.denied"
+
+    type: Annotated[Literal["attempt.denied"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: AttemptDeniedBody
+
+
+class AccessDeniedBody(Body):
+    """How often somebody without a valid credential was turned away in one minute."""
+
+    count: Annotated[int, Field(ge=1), NAME]
+    since: Time
+    until: Time
+
+
+class AccessDenied(Event):
+    """Requests without a valid credential were refused."""
+
+    family: ClassVar[str] = "archive"
+
+    type: Annotated[Literal["access.denied"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: AccessDeniedBody
+
+
+class PayloadQuarantinedBody(Body):
+    """Bytes that could not become a fact: why, how long, their salted digest; the bytes are kept apart."""
+
+    reason: Text
+    field: LongText | None = None
+    length: Count
+    kept: Count
+    payload: Hex64 | None = None
+    route: Text
+
+
+class PayloadQuarantined(Event):
+    """What a producer sent and could not be accepted was kept."""
+
+    family: ClassVar[str] = "archive"
+
+    type: Annotated[Literal["payload.quarantined"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: PayloadQuarantinedBody
+
+
+class ClockAnomalyBody(Body):
+    """Our own clock went back by more than a second."""
+
+    last: Time
+    now: Time
+
+
+class ClockAnomaly(Event):
+    """The recorder's clock went back."""
+
+    family: ClassVar[str] = "archive"
+
+    type: Annotated[Literal["clock.anomaly"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: ClockAnomalyBody
+
+
+class GraphSealedBody(Body):
+    """The state root of the graph, folded from all records below ``size``."""
+
+    size: Count
+    root: Hex64
+    entities: Count
+    digest: Digest | None = None
+
+
+class GraphSealed(Event):
+    """The graph's state root was computed and recorded."""
+
+    family: ClassVar[str] = "archive"
+
+    type: Annotated[Literal["graph.sealed"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: GraphSealedBody
+
+
+class EdgeWithdrawnBody(Body):
+    """An edge that a source should not have asserted. A correction of belief, whatever its time."""
+
+    start: Annotated[AnyKey, Field(alias="from")]
+    type: Text
+    end: Annotated[AnyKey, Field(alias="to")]
+    source: Annotated[KeyText, key_of("source"), NAME]
+    reason: Private | None = None
+
+    def model_post_init(self, _context: object, /) -> None:
+        """Refuse an edge the language does not have: withdrawing it would withdraw nothing."""
+        known = Edge.__members__.get(self.type)
+        kinds = KIND_BY_WORD[names.kind_of(self.start)], KIND_BY_WORD[names.kind_of(self.end)]
+        if known is None or (kinds[0], known, kinds[1]) not in TRIPLES:
+            raise ValueError(f"the language has no edge {self.type} from a {kinds[0].word} to a {kinds[1].word}")
+
+
+class EdgeWithdrawn(Event):
+    """A source's assertions of one edge count no more."""
+
+    family: ClassVar[str] = "corrections"
+
+    type: Annotated[Literal["edge.withdrawn"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: EdgeWithdrawnBody

@@ -1,0 +1,45 @@
+"""What the archive says of itself: its sources and what they covered, and corrections of belief."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from graph_schema import names
+from graph_schema.changes import Changes
+from graph_schema.kinds import Edge
+
+
+def fold_nothing(_record: Mapping[str, Any], _changes: Changes) -> None:
+    """Fold a fact that is evidence by itself and changes no entity."""
+
+
+def fold_opened(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold the genesis: the installation is the source of its own commands."""
+    changes.set(changes.source, {"origin": record["body"]["origin"], "method": "in_path"})
+
+
+def fold_source_registered(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold a source: what it may send, how it sees it, since when."""
+    body = record["body"]
+    key = names.source(body["kind"], body["instance"])
+    changes.set(key, {name: value for name, value in body.items() if name != "since"})
+    changes.point(key, "registered", {"is": True, "since": body.get("since", record["occurred_at"])})
+
+
+def fold_source_retired(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold the end of a source."""
+    body = record["body"]
+    changes.point(names.source(body["kind"], body["instance"]), "registered", {"is": False})
+
+
+def fold_reported(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold the interval a collector says it covered."""
+    body = record["body"]
+    value = {name: body[name] for name in ("covered_from", "covered_to", "cursor", "spooled") if name in body}
+    value["clock_offset_us"] = body.get("clock_offset_us", 0)
+    changes.point(changes.source, "covered", value)
+
+
+def fold_withdrawn(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold a withdrawal of one source's assertions of one edge."""
+    body = record["body"]
+    changes.withdraw(body["from"], Edge[body["type"]], body["to"], body["source"])

@@ -1,0 +1,89 @@
+"""What runs leave in the graph: inputs, outputs, code, environment, states."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from graph_schema import names
+from graph_schema.changes import Changes
+from graph_schema.fold.data import assert_version, set_dataset, tag_registers, write_point
+from graph_schema.fold.model import mention_version
+from graph_schema.kinds import Edge, How, Role, roles_to_bits
+
+
+def fold_run(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold one observation of one execution of a run."""
+    body = record["body"]
+    run = names.run(body["run"])
+    execution = body.get("execution", "")
+    changes.set(run, _registers(body))
+    _fold_states(body, run, execution, changes)
+    _fold_context(body, run, changes)
+    for item in body.get("inputs", ()):
+        _fold_input(item, run, changes)
+    for item in body.get("outputs", ()):
+        _fold_output(item, run, execution, changes)
+    for item in body.get("model_inputs", ()):
+        changes.edge(run, Edge.USED_MODEL, mention_version(item, changes), roles=Role.UNKNOWN)
+
+
+def _registers(body: Mapping[str, Any]) -> dict[str, Any]:
+    registers: dict[str, Any] = {"run_id": body["run"]} | {
+        key: body[key]
+        for key in ("name", "experiment", "claimed_start", "claimed_end", "params_sealed", "error")
+        if key in body
+    }
+    registers.update((f"param:{key}", value) for key, value in body.get("params", ()))
+    registers.update((f"metric:{item['key']}", item["value"]) for item in body.get("metrics", ()))
+    registers.update(tag_registers(body))
+    if "commit" in body:
+        registers["commit"] = body["commit"]
+    return registers
+
+
+def _fold_states(body: Mapping[str, Any], run: str, execution: str, changes: Changes) -> None:
+    if "state" in body:
+        changes.point(run, f"state:{execution}", {"state": body["state"]})
+    if "existence" in body:
+        changes.point(run, "existence", {"is": body["existence"]})
+
+
+def _fold_context(body: Mapping[str, Any], run: str, changes: Changes) -> None:
+    if job := body.get("job"):
+        key = names.job(job["namespace"], job["name"])
+        changes.edge(run, Edge.OF_JOB, key)
+    if commit := body.get("commit"):
+        key = names.commit(commit["sha"])
+        changes.edge(run, Edge.BUILT_FROM, key)
+        if repository := commit.get("repository"):
+            changes.edge(key, Edge.IN_REPOSITORY, names.repository(repository), How.DECLARED)
+    if runtime := body.get("runtime"):
+        key = names.runtime(runtime["digest"])
+        changes.set(key, dict(runtime))
+        changes.edge(run, Edge.RAN_IN, key)
+    if parent := body.get("parent"):
+        changes.edge(run, Edge.PARENT, names.run(parent))
+
+
+def _fold_input(item: Mapping[str, Any], run: str, changes: Changes) -> None:
+    dataset = set_dataset(item, changes)
+    roles = roles_to_bits(item.get("roles", []))
+    how = How[item.get("how", "exact").upper()]
+    if "version" in item:
+        changes.edge(run, Edge.USED, assert_version(item, changes), how, roles)
+    else:
+        changes.edge(run, Edge.READ, dataset, how, roles)
+        if "digest" in item:
+            # What was read had this digest: the read-time rule compares it with what was written.
+            changes.set(run, {f"read_digest:{dataset}": item["digest"]})
+
+
+def _fold_output(item: Mapping[str, Any], run: str, execution: str, changes: Changes) -> None:
+    """An output with a version is that version; one without is named by the run that wrote it."""
+    how = How[item.get("how", "exact").upper()]
+    if "version" in item:
+        named = item
+    else:
+        named = {**item, "version": names.by_run_version(run, execution), "identity": "by_run"}
+    version = assert_version(named, changes)
+    changes.edge(version, Edge.PRODUCED_BY, run, how)
+    write_point(item, version, run, execution, changes)
