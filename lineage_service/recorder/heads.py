@@ -1,0 +1,161 @@
+"""Signed heads: what is committed but unsigned, the signature over it, and the proofs of receipts.
+
+Everything needed lies in memory: the compact range at the last signed head and the leaves since. From these
+come the consistency proof for the stateful signer and the inclusion proof of each receipt, without a read.
+"""
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from lineage_service.errors import IntegrityError
+from lineage_service.ledger.checkpoint import Checkpoint
+from lineage_service.ledger.errors import LedgerError
+from lineage_service.ledger.merkle import Frontier, consistency_proof, frontier_at, node_hash, suffix_proofs
+from lineage_service.ledger.signer import Signer
+from lineage_service.ledger.tiles import TileReader
+from lineage_service.store.protocol import Head, Store
+
+_KEPT_HEADS: Final = 8
+
+
+class SignedHead:
+    """A checkpoint, and on demand the inclusion proofs in its tree of the leaves it added."""
+
+    __slots__ = ("_base", "_leaves", "_proofs", "note", "size")
+
+    def __init__(self, note: str, base: Frontier, leaves: Sequence[bytes]) -> None:
+        self.note = note
+        self.size = base.size + len(leaves)
+        self._base = base
+        self._leaves = leaves
+        self._proofs: list[list[bytes]] | None = None
+
+    def proof(self, seq: int) -> tuple[str, ...] | None:
+        """Return the proof of a record this head added, as hex; None for others."""
+        if not self._base.size <= seq < self.size:
+            return None
+        if self._proofs is None:  # two callers at once do the same work twice, and agree
+            self._proofs = suffix_proofs(self._base, self._leaves)
+        return tuple(digest.hex() for digest in self._proofs[seq - self._base.size])
+
+
+class HeadSigner:
+    """Signs heads of one log through its stateful signer. Thread-safe."""
+
+    def __init__(self, signer: Signer, origin: str, store: Store) -> None:
+        """Take up where the log stands; IntegrityError if the signer has seen more than the store holds."""
+        self._signer = signer
+        self._origin = origin
+        self._mutex = threading.Lock()
+        self._signing = threading.Lock()
+        self._leaves: list[bytes] = []
+        self._recent: list[SignedHead] = []
+        self._stored = 0
+        self.failures = 0
+        with store.read() as reader:
+            self._head = reader.head()
+            seen = signer.state
+            signed = seen.size if seen else 0
+            if signed > self._head.size:
+                raise IntegrityError(
+                    f"the store ends at record {self._head.size - 1}, but the signer has seen size {signed}: an older "
+                    "database was restored, or records were removed. Nothing is served. Restore the newest database, "
+                    "or run `lineage verify` to see what is missing."
+                )
+            tiles = TileReader(reader.hashes, reader.tile)
+            self._base = frontier_at(signed, tiles.subtree)
+            self._leaves = reader.hashes(signed, self._head.size)
+
+    @property
+    def size(self) -> int:
+        """How many records are committed."""
+        return self._head.size
+
+    @property
+    def head(self) -> Head:
+        """The head as this process committed or found it, whatever the database says meanwhile."""
+        return self._head
+
+    @property
+    def unsigned(self) -> int:
+        """How many committed records no signature covers yet."""
+        return len(self._leaves)
+
+    def note(self) -> str | None:
+        """Return the newest checkpoint signed since the start, or None."""
+        recent = self._recent
+        return recent[-1].note if recent else None
+
+    def extend(self, first: int, leaves: Sequence[bytes], head: Head) -> None:
+        """Take in committed leaves; called in the order of commits."""
+        with self._mutex:
+            if first != self._head.size:
+                raise IntegrityError(f"records {self._head.size} to {first - 1} were committed by somebody else")
+            self._leaves.extend(leaves)
+            self._head = head
+
+    def cover(self, size: int | None, seconds: float) -> SignedHead | None:
+        """Return a signed head of at least ``size`` records (None: all), signing if need be; None if that fails."""
+        if not self._signing.acquire(timeout=seconds):
+            return None
+        try:
+            wanted = self._head.size if size is None else size
+            if wanted == 0:
+                return None
+            for signed in self._recent:
+                if signed.size >= wanted:
+                    return signed
+            return self._sign()
+        except LedgerError:
+            self.failures += 1
+            return None
+        finally:
+            self._signing.release()
+
+    def _sign(self) -> SignedHead:
+        with self._mutex:
+            base, leaves, head = self._base, list(self._leaves), self._head
+        proof = _consistency(base, leaves)
+        note = self._signer.sign(base.size, proof, Checkpoint(self._origin, head.size, head.frontier.root()))
+        signed = SignedHead(note.decode(), base, leaves)
+        with self._mutex:
+            self._base = head.frontier
+            del self._leaves[: len(leaves)]
+        self._recent = [*self._recent[-_KEPT_HEADS + 1 :], signed]
+        return signed
+
+    def store_note(self, store: Store) -> None:
+        """Store the newest checkpoint unless it is stored already."""
+        recent = self._recent
+        if recent and recent[-1].size > self._stored:
+            store.set_note(recent[-1].note.encode(), recent[-1].size)
+            self._stored = recent[-1].size
+
+    def close(self) -> None:
+        """Give up the signer's lock."""
+        self._signer.close()
+
+
+def _consistency(base: Frontier, leaves: Sequence[bytes]) -> list[bytes]:
+    """Return the proof that the tree with ``leaves`` appended begins with ``base``, from these two alone."""
+    size = base.size + len(leaves)
+    if base.size in (0, size):
+        return []
+    known: dict[tuple[int, int], bytes] = {}
+    start = 0
+    for digest in base.hashes:
+        level = (base.size - start).bit_length() - 1
+        known[(level, start >> level)] = digest
+        start += 1 << level
+
+    def subtree(level: int, number: int) -> bytes:
+        found = known.get((level, number))
+        if found is None:
+            if level == 0:
+                return leaves[number - base.size]
+            found = node_hash(subtree(level - 1, 2 * number), subtree(level - 1, 2 * number + 1))
+            known[(level, number)] = found
+        return found
+
+    return consistency_proof(base.size, size, subtree)

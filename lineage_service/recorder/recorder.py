@@ -1,0 +1,284 @@
+"""The writer: numbers, chains, stores and signs what callers prepared, in groups.
+
+Whoever gets the write lock writes all that waits (up to 2,000 records) in one transaction; the others find
+their work done. So one producer pays for no hand-over, and many share each commit. Rules kept:
+
+* ids recorded before are dropped: a repeat gets the original receipt;
+* no savepoints: if the database refuses a group, it is replayed request by request, and a poisoned one
+  fails alone;
+* a head is signed only after it is committed: a signature over a head that rolls back would be an
+  equivocation. A newer signed head that covers a request is success;
+* after the commit nothing may fail the request: without a signature in 2 s the answer is ``committed``.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from graph_schema import canonical, times
+from graph_schema.changes import Changes
+from graph_schema.fold import FOLD_VERSION
+from lineage_service.errors import OverloadedError, StoreConflictError, StoreUnavailableError
+from lineage_service.ledger.errors import LedgerError
+from lineage_service.ledger.merkle import leaf_hash
+from lineage_service.recorder.heads import HeadSigner
+from lineage_service.recorder.preparation import Prepared
+from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Payload, SealedValue, Store
+
+Ack = Literal["committed", "signed"]
+
+GROUP_RECORDS: Final = 2000
+QUEUE_RECORDS: Final = 20_000
+SIGN_SECONDS: Final = 2.0
+_BACKWARDS_MICROS: Final = times.MICROS_PER_SECOND
+_COVER_SECONDS: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the log promises about one event: its place, its leaf hash, and a proof under a signed head.
+
+    ``proof`` is the inclusion proof in the tree of ``size`` leaves that ``checkpoint`` signs; None when the
+    event was recorded before, or is not covered by a signature yet.
+    """
+
+    id: str
+    seq: int
+    hash: str
+    time: str
+    ack: Ack
+    proof: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The receipts of one request, and the head that covers them: size and signed checkpoint if there is one."""
+
+    receipts: list[Receipt]
+    size: int
+    checkpoint: str | None
+
+
+@dataclass(slots=True)
+class _Request:
+    prepared: Sequence[Prepared]
+    results: list[KnownReceipt] = field(default_factory=list)
+    fresh: set[int] = field(default_factory=set)
+    size: int = 0
+    done: bool = False
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Group:
+    """What one transaction writes."""
+
+    head: Head
+    records: list[NewRecord] = field(default_factory=list)
+    changes: list[tuple[int, Changes]] = field(default_factory=list)
+    payloads: dict[str, Payload] = field(default_factory=dict)
+    sealed: list[SealedValue] = field(default_factory=list)
+    anomaly: bool = False
+
+
+class Recorder:
+    """The one writer of a log."""
+
+    def __init__(
+        self,
+        store: Store,
+        signer: HeadSigner,
+        *,
+        clock: Callable[[], int],
+        anomaly: Callable[[int, int], Prepared],
+    ) -> None:
+        """``clock`` gives microseconds; ``anomaly(last, now)`` prepares the fact that the clock went back."""
+        self._store = store
+        self._signer = signer
+        self._clock = clock
+        self._anomaly = anomaly
+        self._mutex = threading.Lock()
+        self._write_lock = threading.Lock()
+        self._waiting: deque[_Request] = deque()
+        self._queued = 0
+        self.failures = 0
+        self._told_back = -1
+        self._stop = threading.Event()
+        self._keeper = threading.Thread(target=self._cover_at_times, name="head-keeper", daemon=True)
+        self._keeper.start()
+
+    @property
+    def queued(self) -> int:
+        """How many records wait to be written."""
+        return self._queued
+
+    def record(self, prepared: Sequence[Prepared], *, ack: Ack = "signed") -> Recorded:
+        """Record the events of one request, all or none; return when they are committed, or signed.
+
+        Raises:
+            OverloadedError: if too much is waiting; nothing was recorded.
+            StoreUnavailableError: if the store cannot write; nothing was recorded.
+        """
+        if not prepared:
+            return Recorded([], self._signer.size, None)
+        request = _Request(prepared)
+        self._enqueue(request)
+        with self._write_lock:
+            while not request.done:
+                self._write_what_waits()
+        if request.error is not None:
+            raise request.error
+        return self._receipts(request, ack)
+
+    def _enqueue(self, request: _Request) -> None:
+        with self._mutex:
+            if self._queued + len(request.prepared) > QUEUE_RECORDS and self._queued:
+                raise OverloadedError(f"{self._queued} records wait already; nothing was recorded, try again")
+            self._queued += len(request.prepared)
+            self._waiting.append(request)
+
+    def _take(self) -> list[_Request]:
+        taken: list[_Request] = []
+        count = 0
+        with self._mutex:
+            while self._waiting and (not taken or count + len(self._waiting[0].prepared) <= GROUP_RECORDS):
+                request = self._waiting.popleft()
+                taken.append(request)
+                count += len(request.prepared)
+            self._queued -= count
+        return taken
+
+    def _write_what_waits(self) -> None:
+        taken = self._take()
+        try:
+            self._write(taken)
+        except StoreConflictError as error:
+            if len(taken) == 1:
+                self._fail(taken, error)
+                return
+            for request in taken:  # one of them is poisoned: it fails alone
+                self._write_alone(request)
+        except Exception as error:  # noqa: BLE001  whatever it is, every waiting caller must be told
+            self._fail(taken, error)
+
+    def _write_alone(self, request: _Request) -> None:
+        try:
+            self._write([request])
+        except Exception as error:  # noqa: BLE001  as above; it is raised in the caller's own thread
+            self._fail([request], error)
+
+    def _fail(self, requests: Sequence[_Request], error: Exception) -> None:
+        self.failures += 1
+        for request in requests:
+            if not request.done:
+                request.error, request.done = error, True
+
+    def _write(self, requests: Sequence[_Request]) -> None:
+        with self._store.begin() as transaction:
+            ids = [item.id for request in requests for item in request.prepared]
+            head, known = transaction.head(ids)
+            results, group = self._build(requests, head, known)
+            if group.records:
+                transaction.append(group.records)
+                transaction.apply(group.changes)
+                transaction.keep(list(group.payloads.values()), group.sealed)
+                transaction.move_head(group.head)
+        # Committed. Only memory is touched from here on.
+        if group.anomaly:
+            self._told_back = head.time
+        self._signer.extend(head.size, [record.leaf for record in group.records], group.head)
+        first = head.size
+        for request, receipts in zip(requests, results, strict=True):
+            request.results = receipts
+            request.fresh = {receipt.seq for receipt in receipts if receipt.seq >= first}
+            request.size = group.head.size
+            request.done = True
+
+    def _build(
+        self, requests: Sequence[_Request], head: Head, known: dict[str, KnownReceipt]
+    ) -> tuple[list[list[KnownReceipt]], _Group]:
+        now = self._clock()
+        at = max(now, head.time)
+        group = _Group(head)
+        last = head.last
+        if now < head.time - _BACKWARDS_MICROS and head.time != self._told_back:  # once, not with every group
+            group.anomaly = True
+            last = self._add(group, self._anomaly(head.time, now), last, at)
+        results = []
+        for request in requests:
+            receipts = []
+            for item in request.prepared:
+                receipt = known.get(item.id)
+                if receipt is None:
+                    last = self._add(group, item, last, at)
+                    receipt = known[item.id] = KnownReceipt(group.records[-1].seq, last, at)
+                receipts.append(receipt)
+            results.append(receipts)
+        frontier = head.frontier.extend([record.leaf for record in group.records])
+        group.head = Head(frontier.size, last, at if group.records else head.time, frontier, FOLD_VERSION)
+        return results, group
+
+    @staticmethod
+    def _add(group: _Group, item: Prepared, last: bytes, at: int) -> bytes:
+        seq = group.head.size + len(group.records)
+        body = canonical.encode_unchecked(
+            {**item.template, "seq": seq, "prev": last.hex(), "time": times.format_time(at)}
+        )
+        leaf = leaf_hash(body)
+        actor = item.template["actor"].get("id")
+        group.records.append(NewRecord(seq, item.id, item.template["type"], actor, at, leaf, body))
+        group.changes.append((seq, item.changes))
+        if item.payload is not None and item.payload.digest not in group.payloads:
+            kept = item.payload
+            group.payloads[kept.digest] = Payload(seq, kept.digest, kept.salt, kept.key, kept.ciphertext)
+        for row in item.sealed:
+            group.sealed.append(SealedValue(seq, row.digest, row.subject, row.key, row.ciphertext))
+        return leaf
+
+    def _receipts(self, request: _Request, ack: Ack) -> Recorded:
+        signed = self._signer.cover(request.size, SIGN_SECONDS) if ack == "signed" else None
+        reached: Ack = "committed" if signed is None else "signed"
+        receipts = [
+            Receipt(
+                item.id,
+                known.seq,
+                known.leaf.hex(),
+                times.format_time(known.time),
+                reached,
+                signed.proof(known.seq) if signed is not None and known.seq in request.fresh else None,
+            )
+            for item, known in zip(request.prepared, request.results, strict=True)
+        ]
+        if signed is None:
+            return Recorded(receipts, request.size, None)
+        return Recorded(receipts, signed.size, signed.note)
+
+    def _cover_at_times(self) -> None:
+        """Cover what nobody waits for within a second, and keep the stored checkpoint fresh."""
+        while not self._stop.wait(_COVER_SECONDS):
+            self.keep_head()
+
+    def keep_head(self) -> None:
+        """Sign what is unsigned and store the newest checkpoint; a store that cannot write is tried again."""
+        self._signer.cover(None, SIGN_SECONDS)
+        try:
+            self._signer.store_note(self._store)
+        except (StoreUnavailableError, LedgerError):
+            self._signer.failures += 1
+
+    def close(self) -> None:
+        """Sign and store the last head, then stop."""
+        self._stop.set()
+        self._keeper.join()
+        with self._write_lock:
+            self.keep_head()
+
+
+def wall_clock() -> int:
+    """Return the time in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+

@@ -1,0 +1,316 @@
+"""What a store promises. Two implementations share these promises and one list of test ids, no code.
+
+A store keeps records, the head, and the graph folded from them in one database, so that no crash can
+separate them. Writing happens in one transaction per group; reading sees one snapshot. Every read that
+takes a ``Cut`` returns what was true at ``as_of`` according to what was recorded by ``known_at``.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from graph_schema.changes import Changes
+from graph_schema.fold import FOLD_VERSION
+from graph_schema.sealing import Person
+from lineage_service.ledger.merkle import Frontier
+
+Direction = Literal["up", "down"]
+
+END_OF_TIME = 253_402_300_800_000_000
+"""The first instant after the year 9999, in microseconds: later than every fact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which facts count: true at ``as_of`` (microseconds, inclusive), recorded by ``known_at`` (a seq, inclusive)."""
+
+    as_of: int
+    known_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the log: how many records, the last leaf hash, the last time, the compact range."""
+
+    size: int
+    last: bytes
+    time: int
+    frontier: Frontier
+    fold_version: int
+
+
+EMPTY_HEAD = Head(0, bytes(32), 0, Frontier(), FOLD_VERSION)
+"""The head of a log without records."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record ready to be stored: ``body`` are the exact bytes that ``leaf`` hashes."""
+
+    seq: int
+    id: str
+    type: str
+    actor: str | None
+    time: int
+    leaf: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record as stored: number, leaf hash as stored, exact bytes."""
+
+    seq: int
+    leaf: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReceipt:
+    """What was answered when an event was first recorded."""
+
+    seq: int
+    leaf: bytes
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class SealedValue:
+    """A personal value at rest: encrypted, bound to its record by the digest that stands in it.
+
+    ``key`` is the wrapped data key of this row alone, or None when the subject's own key is used.
+    """
+
+    seq: int
+    digest: str
+    subject: str
+    key: bytes | None
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Raw bytes at rest: compressed, encrypted under a key of their own, named by their salted digest."""
+
+    seq: int
+    digest: str
+    salt: bytes
+    key: bytes
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyRow:
+    """What one record set on a node."""
+
+    order: bytes
+    seq: int
+    registers: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """A node's first mention and the property rows that pass a cut, in order."""
+
+    key: str
+    seq: int
+    rows: Sequence[PropertyRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """One source's word that an edge exists."""
+
+    start: str
+    type: int
+    end: str
+    seq: int
+    source: str
+    at: int
+    how: int
+    roles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a slot of a subject holds from ``order`` on."""
+
+    subject: str
+    slot: str
+    order: bytes
+    n: int
+    seq: int
+    actor: str | None
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What a walk found: each node with its least distance, the assertions of each edge, whether it was cut."""
+
+    distances: Mapping[str, int]
+    assertions: Sequence[Assertion]
+    limited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PointQuery:
+    """Which points: of ``subjects``, of one ``slot`` family (before the colon) and name, of one ``actor``.
+
+    At least one of subjects, slot and actor is given. ``start`` and ``stop`` bound the order key, half-open.
+    """
+
+    subjects: Sequence[str] | None = None
+    slot: str | None = None
+    name: str | None = None
+    actor: str | None = None
+    start: bytes = b""
+    stop: bytes | None = None
+    limit: int | None = None
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuery:
+    """Which records: a half-open range of seq, optionally of one type or one actor (a pseudonym)."""
+
+    first: int = 0
+    stop: int | None = None
+    type: str | None = None
+    actor: str | None = None
+    limit: int | None = None
+
+
+class Observer(Protocol):
+    """Hears of each group of records as it happens, so that a test can stop a process at the worst moment."""
+
+    def begin(self) -> None:
+        """The write lock is taken, nothing is written yet."""
+
+    def commit(self) -> None:
+        """Everything is written, nothing is durable yet."""
+
+
+class Transaction(Protocol):
+    """One group of records on its way into the store; nothing is visible before it commits."""
+
+    def head(self, ids: Sequence[str]) -> tuple[Head, dict[str, KnownReceipt]]:
+        """Take the write lock, then return the head and the receipts of ids recorded before."""
+
+    def append(self, records: Sequence[NewRecord]) -> None:
+        """Add records and the tree tiles they complete; their seq follow the head's without a hole."""
+
+    def apply(self, changes: Sequence[tuple[int, Changes]]) -> None:
+        """Fold changes into the graph, each with its record's seq, in ascending order."""
+
+    def keep(self, payloads: Sequence[Payload], sealed: Sequence[SealedValue]) -> None:
+        """Keep raw payloads and sealed values beside their records."""
+
+    def move_head(self, head: Head) -> None:
+        """Move the head; StoreConflictError if it is not where this transaction found it."""
+
+
+class Reader(Protocol):
+    """One consistent snapshot."""
+
+    def head(self) -> Head:
+        """Return the head."""
+
+    def note(self) -> bytes | None:
+        """Return the newest signed checkpoint stored, or None."""
+
+    def records(self, query: RecordQuery) -> Iterator[StoredRecord]:
+        """Yield records by ascending seq."""
+
+    def record(self, seq: int | str) -> StoredRecord | None:
+        """Return a record by number or by event id."""
+
+    def cited(self, seqs: Iterable[int]) -> list[tuple[int, bytes, int]]:
+        """Return (seq, leaf hash, recorded time in microseconds) of records, without their bytes."""
+
+    def seq_at(self, time: int) -> int:
+        """Return the largest seq recorded at or before ``time`` (microseconds); -1 if none."""
+
+    def nodes(self, keys: Iterable[str], cut: Cut) -> dict[str, NodeFacts]:
+        """Return the nodes known at the cut among ``keys``, with their property rows in order."""
+
+    def walk(
+        self, starts: Mapping[str, int], direction: Direction, types: tuple[int, int], depth: int, limit: int, cut: Cut
+    ) -> Walk:
+        """Follow edges whose type lies in the closed range ``types`` from ``starts`` (key to distance).
+
+        ``up`` follows arrows, ``down`` goes against them; SAME_AS is followed both ways at no distance and
+        whatever ``as_of`` is. A node is expanded while its distance is below ``depth``. When more than
+        ``limit`` nodes are found the level is finished and ``limited`` is set. Withdrawn assertions do not
+        count.
+        """
+
+    def find(self, kind: int, prefix: str, after: str | None, limit: int, cut: Cut) -> list[str]:
+        """Return keys of a kind that start with ``prefix``, known at the cut, in key order after ``after``."""
+
+    def points(self, query: PointQuery, cut: Cut) -> list[Point]:
+        """Return points by order key, oldest first unless asked otherwise."""
+
+    def hashes(self, first: int, stop: int) -> list[bytes]:
+        """Return the leaf hashes of a half-open range of records."""
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        """Return a complete tile of 256 hashes, or None."""
+
+    def payload(self, digest: str) -> Payload | None:
+        """Return a raw payload by its salted digest."""
+
+
+class Vault(Protocol):
+    """Personal values apart from the ledger: pseudonyms, keys, what can be erased."""
+
+    def pseudonyms(self, wanted: Mapping[Person, bytes], fresh: Mapping[Person, "NewPerson"]) -> dict[Person, str]:
+        """Return the pseudonym of each person (by the keyed digest of who they are).
+
+        Persons not known yet get the one prepared in ``fresh``, in a short transaction of its own: an orphan
+        is harmless.
+        """
+
+    def subject_keys(self, subjects: Sequence[str]) -> dict[str, bytes]:
+        """Return the wrapped data key of each pseudonym that still has one."""
+
+    def sealed(self, seqs: Sequence[int]) -> list[SealedValue]:
+        """Return the sealed values of records."""
+
+    def identity(self, pseudonym: str) -> bytes | None:
+        """Return the encrypted identity behind a pseudonym, or None once it is erased."""
+
+    def erase(self, subject: str) -> list[str]:
+        """Destroy a subject's data key and values; return the digests that can no longer be opened."""
+
+    def copies(self, subject: str) -> list[tuple[int, str]]:
+        """Return (seq, digest) of every sealed value of a subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """A pseudonym prepared for somebody not known yet: its data key wrapped, the identity encrypted."""
+
+    pseudonym: str
+    key: bytes
+    identity: bytes
+
+
+class Store(Protocol):
+    """A store: transactions, snapshots, the note, the vault."""
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """Begin a transaction; it commits when the block ends and rolls back when it raises."""
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """Open a snapshot."""
+
+    def set_note(self, note: bytes, size: int) -> None:
+        """Store a signed checkpoint; an older one than stored is ignored."""
+
+    def vault(self) -> Vault:
+        """Return the vault of this store."""
+
+    def close(self) -> None:
+        """Release everything."""

@@ -1,0 +1,323 @@
+"""Reading snapshots of the embedded store. Each statement stands above the method that runs it."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import orjson
+
+from graph_schema.kinds import Edge
+from lineage_service.errors import IntegrityError
+from lineage_service.ledger.merkle import Frontier
+from lineage_service.store.protocol import (
+    EMPTY_HEAD,
+    Assertion,
+    Cut,
+    Direction,
+    Head,
+    NodeFacts,
+    Payload,
+    Point,
+    PointQuery,
+    PropertyRow,
+    RecordQuery,
+    StoredRecord,
+    Walk,
+)
+
+_NO_LIMIT: Final = 2**62
+_LAST_ORDER: Final = b"\xff" * 9
+_AFTER_ALL_TEXT: Final = "\U0010ffff"
+
+
+def _array(values: Iterable[Any]) -> str:
+    return orjson.dumps(list(values)).decode()
+
+
+class SqliteReader:
+    """The Reader of protocol.py on one connection inside a read transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    _HEAD: Final = "SELECT size, last, time, frontier, fold_version FROM head"
+
+    def head(self) -> Head:
+        """Return the head."""
+        row = self._connection.execute(self._HEAD).fetchone()
+        if row is None:
+            if self.record(0) is not None:
+                raise IntegrityError("the ledger has records but no head: stop the service and run `lineage verify`")
+            return EMPTY_HEAD
+        return Head(row[0], row[1], row[2], Frontier.from_bytes(row[3]), row[4])
+
+    _NOTE: Final = "SELECT note FROM note"
+
+    def note(self) -> bytes | None:
+        """Return the newest signed checkpoint stored."""
+        row = self._connection.execute(self._NOTE).fetchone()
+        return None if row is None else row[0]
+
+    _RECORDS: Final = "SELECT seq, leaf, body FROM record WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?"
+    _RECORDS_OF_TYPE: Final = """
+        SELECT seq, leaf, body FROM record WHERE type = ?4 AND seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT ?3
+    """
+    _RECORDS_OF_ACTOR: Final = """
+        SELECT seq, leaf, body FROM record WHERE actor = ?4 AND seq >= ?1 AND seq < ?2 ORDER BY seq LIMIT ?3
+    """
+    _RECORDS_OF_BOTH: Final = """
+        SELECT seq, leaf, body FROM record WHERE actor = ?4 AND type = ?5 AND seq >= ?1 AND seq < ?2
+        ORDER BY seq LIMIT ?3
+    """
+
+    def records(self, query: RecordQuery) -> Iterator[StoredRecord]:
+        """Yield records by ascending seq."""
+        stop = _NO_LIMIT if query.stop is None else query.stop
+        bounds = (query.first, stop, _NO_LIMIT if query.limit is None else query.limit)
+        if query.type is not None and query.actor is not None:
+            rows = self._connection.execute(self._RECORDS_OF_BOTH, (*bounds, query.actor, query.type))
+        elif query.type is not None:
+            rows = self._connection.execute(self._RECORDS_OF_TYPE, (*bounds, query.type))
+        elif query.actor is not None:
+            rows = self._connection.execute(self._RECORDS_OF_ACTOR, (*bounds, query.actor))
+        else:
+            rows = self._connection.execute(self._RECORDS, bounds)
+        for row in rows:
+            yield StoredRecord(*row)
+
+    _BY_SEQ: Final = "SELECT seq, leaf, body FROM record WHERE seq = ?"
+    _BY_ID: Final = "SELECT seq, leaf, body FROM record WHERE id = ?"
+
+    def record(self, seq: int | str) -> StoredRecord | None:
+        """Return a record by number or by event id."""
+        if isinstance(seq, int):
+            row = self._connection.execute(self._BY_SEQ, (seq,)).fetchone()
+        else:
+            row = self._connection.execute(self._BY_ID, (bytes.fromhex(seq),)).fetchone()
+        return None if row is None else StoredRecord(*row)
+
+    _CITED: Final = """
+        SELECT r.seq, r.leaf, r.time FROM json_each(?) j CROSS JOIN record r ON r.seq = j.value ORDER BY r.seq
+    """
+
+    def cited(self, seqs: Iterable[int]) -> list[tuple[int, bytes, int]]:
+        """Return (seq, leaf hash, recorded time) of records, without their bytes."""
+        return self._connection.execute(self._CITED, (_array(seqs),)).fetchall()
+
+    _TIME_OF: Final = "SELECT time FROM record WHERE seq = ?"
+
+    def seq_at(self, time: int) -> int:
+        """Return the largest seq recorded at or before ``time``: times never decrease, so halving finds it."""
+        low, high = 0, self.head().size
+        while low < high:
+            middle = (low + high) // 2
+            if self._connection.execute(self._TIME_OF, (middle,)).fetchone()[0] <= time:
+                low = middle + 1
+            else:
+                high = middle
+        return low - 1
+
+    _NODES: Final = """
+        SELECT n.id, n.key, n.seq FROM json_each(?) j CROSS JOIN node n ON n.key = j.value WHERE n.seq <= ?
+    """
+    _PROPERTIES: Final = """
+        SELECT p.node, p.ord, p.seq, p.registers FROM json_each(?) j CROSS JOIN property p ON p.node = j.value
+        WHERE p.seq <= ? AND p.ord < ? ORDER BY p.node, p.ord
+    """
+
+    def nodes(self, keys: Iterable[str], cut: Cut) -> dict[str, NodeFacts]:
+        """Return known nodes with their property rows in order."""
+        found = self._connection.execute(self._NODES, (_array(keys), cut.known_at)).fetchall()
+        rows: dict[int, list[PropertyRow]] = {row[0]: [] for row in found}
+        stop = _stop_of(cut)
+        for node, order, seq, registers in self._connection.execute(
+            self._PROPERTIES, (_array(rows), cut.known_at, stop)
+        ):
+            rows[node].append(PropertyRow(order, seq, orjson.loads(registers)))
+        return {key: NodeFacts(key, seq, rows[node]) for node, key, seq in found}
+
+    # One level of a walk. SAME_AS counts whatever as_of is; withdrawn assertions do not count.
+    _STEP_UP: Final = """
+        SELECT e.src, e.type, e.dst, e.seq, e.source, e.at, e.how, e.roles
+        FROM json_each(?1) j CROSS JOIN edge e ON e.src = j.value
+        WHERE e.type BETWEEN ?2 AND ?3 AND e.seq <= ?4 AND e.at <= ?5 AND NOT EXISTS (
+          SELECT 1 FROM withdrawal w WHERE w.src = e.src AND w.type = e.type AND w.dst = e.dst
+          AND w.source = e.source AND w.seq <= ?4)
+    """
+    _STEP_DOWN: Final = """
+        SELECT e.src, e.type, e.dst, e.seq, e.source, e.at, e.how, e.roles
+        FROM json_each(?1) j CROSS JOIN edge e INDEXED BY edge_reverse ON e.dst = j.value
+        WHERE e.type BETWEEN ?2 AND ?3 AND e.seq <= ?4 AND e.at <= ?5 AND NOT EXISTS (
+          SELECT 1 FROM withdrawal w WHERE w.src = e.src AND w.type = e.type AND w.dst = e.dst
+          AND w.source = e.source AND w.seq <= ?4)
+    """
+
+    def walk(
+        self, starts: Mapping[str, int], direction: Direction, types: tuple[int, int], depth: int, limit: int, cut: Cut
+    ) -> Walk:
+        """Follow edges level by level; each node is expanded once, at its least distance."""
+        ids = {row[0]: starts[row[1]] for row in self._connection.execute(self._NODES, (_array(starts), cut.known_at))}
+        step = self._STEP_UP if direction == "up" else self._STEP_DOWN
+        found: dict[tuple[int, int, int, int], tuple[Any, ...]] = {}
+        distances: dict[int, int] = {}
+        waiting: dict[int, list[int]] = {}
+        for node, distance in ids.items():
+            waiting.setdefault(distance, []).append(node)
+        while waiting and len(distances) <= limit:
+            level = min(waiting)
+            frontier = self._with_equals(waiting.pop(level), level, distances, found, cut)
+            if level >= depth:
+                continue
+            for row in self._connection.execute(step, (_array(frontier), *types, cut.known_at, cut.as_of)):
+                found[row[:4]] = row
+                reached = row[2] if direction == "up" else row[0]
+                if reached not in distances:
+                    waiting.setdefault(level + 1, []).append(reached)
+        limited = len(distances) > limit
+        for level, nodes in sorted(waiting.items()) if limited else ():
+            for node in nodes:
+                distances.setdefault(node, level)
+        keys = self._keys({*distances, *(row[4] for row in found.values())})
+        return Walk(
+            {keys[node]: distance for node, distance in distances.items()},
+            [
+                Assertion(keys[r[0]], r[1], keys[r[2]], r[3], keys[r[4]], r[5], r[6], r[7])
+                for r in found.values()
+                if r[0] in distances and r[2] in distances
+            ],
+            limited,
+        )
+
+    def _with_equals(
+        self,
+        nodes: list[int],
+        level: int,
+        distances: dict[int, int],
+        found: dict[tuple[int, int, int, int], tuple[Any, ...]],
+        cut: Cut,
+    ) -> list[int]:
+        """Settle nodes at ``level`` together with everything declared to be the same; return the new ones."""
+        settled: list[int] = []
+        pending = [node for node in dict.fromkeys(nodes) if node not in distances]
+        bounds = (int(Edge.SAME_AS), int(Edge.SAME_AS), cut.known_at, _NO_LIMIT)
+        while pending:
+            for node in pending:
+                distances[node] = level
+            settled += pending
+            array, pending = _array(pending), []
+            for step in (self._STEP_UP, self._STEP_DOWN):
+                for row in self._connection.execute(step, (array, *bounds)):
+                    found[row[:4]] = row
+                    pending += [node for node in (row[0], row[2]) if node not in distances]
+            pending = list(dict.fromkeys(pending))
+        return settled
+
+    _KEYS: Final = "SELECT n.id, n.key FROM json_each(?) j CROSS JOIN node n ON n.id = j.value"
+
+    def _keys(self, ids: Iterable[int]) -> dict[int, str]:
+        return dict(self._connection.execute(self._KEYS, (_array(ids),)).fetchall())
+
+    _FIND: Final = """
+        SELECT key FROM node WHERE key >= ? AND key < ? AND key > ? AND kind = ? AND seq <= ? ORDER BY key LIMIT ?
+    """
+
+    def find(self, kind: int, prefix: str, after: str | None, limit: int, cut: Cut) -> list[str]:
+        """Return keys by prefix, in key order."""
+        bounds = (prefix, prefix + _AFTER_ALL_TEXT, after or "", kind, cut.known_at, limit)
+        return [row[0] for row in self._connection.execute(self._FIND, bounds)]
+
+    _POINTS_OF: Final = """
+        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
+        FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN point p ON p.subject = s.id
+        LEFT JOIN node a ON a.id = p.actor
+        WHERE p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4
+        AND (?5 IS NULL OR p.name = ?5) AND (?6 IS NULL OR a.key = ?6)
+    """
+    _POINTS_OF_SLOT: Final = """
+        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
+        FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN point p ON p.subject = s.id
+        LEFT JOIN node a ON a.id = p.actor
+        WHERE p.slot = ?7 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4
+        AND (?5 IS NULL OR p.name = ?5) AND (?6 IS NULL OR a.key = ?6)
+    """
+    _POINTS_IN_SLOT: Final = """
+        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
+        FROM point p INDEXED BY point_by_slot CROSS JOIN node s ON s.id = p.subject LEFT JOIN node a ON a.id = p.actor
+        WHERE p.slot = ?6 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
+        ORDER BY p.ord, p.n LIMIT ?1
+    """
+    _POINTS_IN_SLOT_NEWEST: Final = """
+        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
+        FROM point p INDEXED BY point_by_slot CROSS JOIN node s ON s.id = p.subject LEFT JOIN node a ON a.id = p.actor
+        WHERE p.slot = ?6 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
+        ORDER BY p.ord DESC, p.n DESC LIMIT ?1
+    """
+    _POINTS_BY_ACTOR: Final = """
+        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
+        FROM node a CROSS JOIN point p INDEXED BY point_by_actor ON p.actor = a.id CROSS JOIN node s ON s.id = p.subject
+        WHERE a.key = ?6 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4
+        AND (?5 IS NULL OR p.name = ?5) AND (?7 IS NULL OR p.slot = ?7) ORDER BY p.ord, p.n LIMIT ?1
+    """
+    _POINTS_BY_ACTOR_NEWEST: Final = """
+        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
+        FROM node a CROSS JOIN point p INDEXED BY point_by_actor ON p.actor = a.id CROSS JOIN node s ON s.id = p.subject
+        WHERE a.key = ?6 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4
+        AND (?5 IS NULL OR p.name = ?5) AND (?7 IS NULL OR p.slot = ?7) ORDER BY p.ord DESC, p.n DESC LIMIT ?1
+    """
+
+    def points(self, query: PointQuery, cut: Cut) -> list[Point]:
+        """Return points in order."""
+        stop = min(_stop_of(cut), query.stop or _LAST_ORDER)
+        bounds = (query.start, stop, cut.known_at, query.name)
+        if query.subjects is not None:
+            return self._points_of(query.subjects, query, bounds)
+        limit = _NO_LIMIT if query.limit is None else query.limit
+        if query.actor is not None:
+            statement = self._POINTS_BY_ACTOR_NEWEST if query.newest_first else self._POINTS_BY_ACTOR
+            rows = self._connection.execute(statement, (limit, *bounds, query.actor, query.slot))
+        else:
+            statement = self._POINTS_IN_SLOT_NEWEST if query.newest_first else self._POINTS_IN_SLOT
+            rows = self._connection.execute(statement, (limit, *bounds, query.slot))
+        return [_point(row) for row in rows]
+
+    def _points_of(
+        self, subjects: Iterable[str], query: PointQuery, bounds: tuple[bytes, bytes, int, str | None]
+    ) -> list[Point]:
+        """Return points of subjects; each subject's lie together, so they are merged into one order here."""
+        keys = _array(dict.fromkeys(subjects))
+        if query.slot is None:
+            rows = self._connection.execute(self._POINTS_OF, (keys, *bounds, query.actor))
+        else:
+            rows = self._connection.execute(self._POINTS_OF_SLOT, (keys, *bounds, query.actor, query.slot))
+        found = sorted(map(_point, rows), key=lambda point: (point.order, point.n), reverse=query.newest_first)
+        return found if query.limit is None else found[: query.limit]
+
+    _HASHES: Final = "SELECT leaf FROM record WHERE seq >= ? AND seq < ? ORDER BY seq"
+
+    def hashes(self, first: int, stop: int) -> list[bytes]:
+        """Return leaf hashes of a range."""
+        return [row[0] for row in self._connection.execute(self._HASHES, (first, stop))]
+
+    _TILE: Final = "SELECT hashes FROM tile WHERE level = ? AND number = ?"
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        """Return a complete tile."""
+        row = self._connection.execute(self._TILE, (level, number)).fetchone()
+        return None if row is None else row[0]
+
+    _PAYLOAD: Final = "SELECT seq, digest, salt, key, ciphertext FROM payload WHERE digest = ?"
+
+    def payload(self, digest: str) -> Payload | None:
+        """Return a raw payload."""
+        row = self._connection.execute(self._PAYLOAD, (digest,)).fetchone()
+        return None if row is None else Payload(*row)
+
+
+def _stop_of(cut: Cut) -> bytes:
+    """Return the first order key after the cut's instant."""
+    return (cut.as_of + 1).to_bytes(8, "big")
+
+
+def _point(row: tuple[Any, ...]) -> Point:
+    subject, slot, name, order, n, seq, actor, value = row
+    return Point(subject, f"{slot}:{name}" if name else slot, order, n, seq, actor, orjson.loads(value))
