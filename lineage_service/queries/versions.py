@@ -1,0 +1,123 @@
+"""Versions of models: which one a fact without a creation time means, and which are the same (section 5)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from graph_schema import names
+from graph_schema.changes import instant_of
+from graph_schema.kinds import KIND_BY_WORD, Edge
+from lineage_service.queries.asking import Asking
+from lineage_service.store.protocol import PointQuery
+
+_MANY = 1_000_000
+_SAME = (int(Edge.SAME_AS), int(Edge.SAME_AS))
+
+
+@lru_cache(maxsize=8192)
+def model_of(version: str) -> str:
+    """Return the model (or prompt) a version belongs to."""
+    name = names.parse(version)
+    return names.make(names.Name(name.kind.removesuffix("_version"), name.parts[:2]))
+
+
+def is_undated(key: str) -> bool:
+    """Tell whether a key names a version without its creation time."""
+    return key.endswith("@?")
+
+
+@lru_cache(maxsize=8192)
+def undated(version: str) -> str:
+    """Return the key by which facts without a creation time name a version of this number."""
+    name = names.parse(version)
+    return names.make(names.Name(name.kind, (*name.parts[:3], "?")))
+
+
+@lru_cache(maxsize=8192)
+def created_micros(version: str) -> int:
+    """Return the instant a dated version was created at, in microseconds."""
+    created = names.parse(version).created_ms
+    return 0 if created is None else created * 1000
+
+
+@dataclass(slots=True)
+class VersionNames:
+    """Resolves undated names; looks each number up once."""
+
+    asking: Asking
+    _candidates: dict[str, list[tuple[int, str, list[int]]]] = field(default_factory=dict)
+
+    def prepare(self, keys: Iterable[str]) -> None:
+        """Look up the candidates of several undated names in few reads."""
+        wanted = [key for key in dict.fromkeys(keys) if is_undated(key) and key not in self._candidates]
+        if not wanted:
+            return
+        whenever = self.asking.whenever
+        found: dict[str, list[str]] = {}
+        for key in wanted:
+            kind = KIND_BY_WORD[names.kind_of(key)].value
+            keys_found = self.asking.reader.find(kind, key[:-1], None, _MANY, whenever)
+            found[key] = [candidate for candidate in keys_found if candidate != key]
+        versions = [candidate for candidates in found.values() for candidate in candidates]
+        registered, ends = self._lives(versions)
+        for key, candidates in found.items():
+            rows = [(created_micros(one), one, ends.get(one, [])) for one in candidates if one in registered]
+            self._candidates[key] = sorted(rows)
+
+    def _lives(self, versions: list[str]) -> tuple[set[str], dict[str, list[int]]]:
+        """Return which versions a registration made known, and the instants at which each was ended."""
+        registered: set[str] = set()
+        ends: dict[str, list[int]] = {}
+        if not versions:
+            return registered, ends
+        reader = self.asking.reader
+        groups = same_versions(self.asking, versions)
+        for point in reader.points(PointQuery(subjects=sorted(groups), slot="existence"), self.asking.cut):
+            registered.add(point.subject)
+            if point.value["is"] == "deleted":
+                for one in groups[point.subject]:
+                    ends.setdefault(one, []).append(instant_of(point.order))
+        models = {version: model_of(version) for version in versions}
+        gone: dict[str, list[int]] = {}
+        query = PointQuery(subjects=sorted(set(models.values())), slot="generation")
+        for point in reader.points(query, self.asking.cut):
+            if point.value["is"] == "deleted":
+                gone.setdefault(point.subject, []).append(instant_of(point.order))
+        for version, model in models.items():
+            ends.setdefault(version, []).extend(gone.get(model, ()))
+        return registered, ends
+
+    def resolve(self, key: str, at: int) -> str:
+        """Return the version that an undated name means at an instant; a dated key is itself."""
+        if not is_undated(key):
+            return key
+        self.prepare([key])
+        for created, version, ends in reversed(self._candidates[key]):
+            if created <= at and not any(created <= end <= at for end in ends):
+                return version
+        return key
+
+
+def same_versions(asking: Asking, versions: Iterable[str]) -> dict[str, set[str]]:
+    """Return for each version everything that is declared to be the same, itself included."""
+    starts = dict.fromkeys(versions, 0)
+    groups: dict[str, set[str]] = {version: {version} for version in starts}
+    if not starts:
+        return groups
+    walk = asking.reader.walk(starts, "up", _SAME, 0, _MANY, asking.whenever)
+    for assertion in walk.assertions:
+        one = groups.setdefault(assertion.start, {assertion.start})
+        other = groups.setdefault(assertion.end, {assertion.end})
+        if one is not other:
+            one |= other
+            for member in other:
+                groups[member] = one
+    return groups
+
+
+def versions_of(asking: Asking, model: str) -> list[str]:
+    """Return the keys of all versions of a model known at the cut."""
+    name = names.parse(model)
+    word = f"{name.kind}_version"
+    prefix = names.make(names.Name(word, (*name.parts, "", "?")))[: -len("@?")]
+    return asking.reader.find(KIND_BY_WORD[word].value, prefix, None, _MANY, asking.cut)

@@ -1,0 +1,181 @@
+"""Who wrote which version of a dataset, and which version a run read (specification: section 4)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from graph_schema import names
+from graph_schema.changes import instant_of
+from lineage_service.queries.asking import Asking
+from lineage_service.queries.runs import NO_EXECUTIONS, Executions, executions_by_run
+from lineage_service.store.protocol import Point, PointQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One version of a dataset written by one execution; ``effective`` in microseconds."""
+
+    version: str
+    run: str | None
+    place: tuple[str, int] | None
+    effective: int
+    order: bytes
+    digests: frozenset[str]
+    failed: bool
+
+
+@dataclass(slots=True)
+class Writes:
+    """The writes of some datasets and the executions of the runs that wrote them."""
+
+    by_dataset: dict[str, list[Write]]
+    executions: dict[str, Executions] = field(default_factory=dict)
+    _twins: dict[str, str] = field(default_factory=dict)
+
+    def add(self, more: "Writes") -> None:
+        """Take in the writes of further datasets."""
+        self.by_dataset.update(more.by_dataset)
+        self.executions.update(more.executions)
+        self._twins.clear()
+
+    def twin(self, version: str) -> str:
+        """Return the named version that stands for a ``run-…`` one of the same execution, else itself."""
+        if version not in self._twins:
+            self._twins[version] = self._twin(version)
+        return self._twins[version]
+
+    def _twin(self, version: str) -> str:
+        writes = self.by_dataset.get(dataset_of(version), [])
+        places = {(write.run, write.place) for write in writes if write.version == version and write.run}
+        if not any(is_by_run(version, run) for run, _ in places):
+            return version
+        named = [w for w in writes if (w.run, w.place) in places and not is_by_run(w.version, w.run)]
+        return max(named, key=lambda write: (write.effective, write.order)).version if named else version
+
+    def attempted(self, version: str) -> bool:
+        """Tell whether every known write of a version was by an execution that failed or was aborted."""
+        writes = [w for w in self.by_dataset.get(dataset_of(version), []) if w.version == version]
+        return bool(writes) and all(write.failed for write in writes)
+
+
+@lru_cache(maxsize=8192)
+def is_by_run(version: str, run: str | None) -> bool:
+    """Tell whether a version is named after the run that wrote it."""
+    if run is None:
+        return False
+    text = names.parse(version).parts[2]
+    own = names.by_run_version(run, "")
+    return text == own or text.startswith(own + "/")
+
+
+@lru_cache(maxsize=8192)
+def dataset_of(version: str) -> str:
+    """Return the dataset a version belongs to."""
+    namespace, name, _ = names.parse(version).parts
+    return names.dataset(namespace, name)
+
+
+def writes_of(asking: Asking, datasets: Iterable[str]) -> Writes:
+    """Return all writes of some datasets, known at the cut."""
+    subjects = sorted(set(datasets))
+    if not subjects:
+        return Writes({})
+    points = asking.reader.points(PointQuery(subjects=subjects, slot="written"), asking.cut)
+    executions = executions_by_run(asking, (point.value["run"] for point in points if "run" in point.value))
+    grouped: dict[tuple[str, str, str, tuple[str, int] | bytes], list[Point]] = {}
+    for point in points:
+        run = point.value.get("run", "")
+        place: tuple[str, int] | bytes = point.order
+        if run:
+            place = executions[run].place(point.value.get("execution", ""), instant_of(point.order))
+        grouped.setdefault((point.subject, point.value["version"], run, place), []).append(point)
+    found = Writes({subject: [] for subject in subjects}, executions)
+    for (dataset, version, run, place), group in grouped.items():
+        found.by_dataset[dataset].append(_write(version, run, place, group, executions))
+    return found
+
+
+def _write(
+    version: str,
+    run: str,
+    place: tuple[str, int] | bytes,
+    points: Sequence[Point],
+    executions: Mapping[str, Executions],
+) -> Write:
+    orders = [point.order for point in points]
+    execution = None if isinstance(place, bytes) else executions[run].known.get(place)
+    terminal = execution.terminal if execution else None
+    return Write(
+        version=version,
+        run=run or None,
+        place=None if isinstance(place, bytes) else place,
+        effective=terminal if terminal is not None else instant_of(min(orders)),
+        order=min(orders),
+        digests=frozenset(point.value["digest"] for point in points if "digest" in point.value),
+        failed=execution is not None and execution.failed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A run that named a dataset without a version: who, what, when at the earliest, with which roles."""
+
+    run: str
+    dataset: str
+    asserted_at: int
+    roles: int
+
+
+def versions_read(asking: Asking, reads: Sequence[Read]) -> dict[Read, str | None]:
+    """Return the version each READ means: the newest write that counts, or None for ``unknown_version``."""
+    if not reads:
+        return {}
+    writes = writes_of(asking, (read.dataset for read in reads))
+    missing = {read.run for read in reads} - writes.executions.keys()
+    executions = writes.executions | executions_by_run(asking, missing)
+    chosen: dict[Read, Write | None] = {}
+    for read in reads:
+        earliest = executions.get(read.run, NO_EXECUTIONS).earliest
+        by = read.asserted_at if earliest is None else earliest
+        counting = [
+            write
+            for write in writes.by_dataset[read.dataset]
+            if write.effective <= by and not write.failed and write.run != read.run
+        ]
+        chosen[read] = max(counting, key=lambda write: (write.effective, write.order), default=None)
+    disagreeing = _disagreeing(asking, chosen)
+    return {
+        read: None if write is None or read in disagreeing else writes.twin(write.version)
+        for read, write in chosen.items()
+    }
+
+
+def _disagreeing(asking: Asking, chosen: Mapping[Read, Write | None]) -> set[Read]:
+    """Return the reads whose stated digest differs from one of the same algorithm on the version's side."""
+    keys = {read.run for read, write in chosen.items() if write} | {w.version for w in chosen.values() if w}
+    registers = registers_of(asking, keys)
+    found = set()
+    for read, write in chosen.items():
+        stated = registers.get(read.run, {}).get(f"read_digest:{read.dataset}") if write else None
+        if write is None or stated is None:
+            continue
+        algorithm, _, value = stated.partition(":")
+        others = {d.partition(":")[2] for d in write.digests if d.partition(":")[0] == algorithm}
+        own = registers.get(write.version, {}).get(f"digest:{algorithm}")
+        if own is not None:
+            others.add(own)
+        if others - {value}:
+            found.add(read)
+    return found
+
+
+def registers_of(asking: Asking, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the registers of nodes at the cut: the last writer's value of each; tombstones are absent."""
+    found: dict[str, dict[str, Any]] = {}
+    for key, facts in asking.reader.nodes(keys, asking.cut).items():
+        merged: dict[str, Any] = {}
+        for row in facts.rows:
+            merged.update(row.registers)
+        found[key] = {name: value for name, value in merged.items() if value is not None}
+    return found

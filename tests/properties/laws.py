@@ -1,0 +1,103 @@
+"""The laws, as plain functions: the tests draw histories for them, and mutations of the fold must break them."""
+
+from random import Random
+from typing import Any
+
+from graph_schema import names, times
+from tests.properties.product import Product, everything, known_keys, stored, target_of
+from tests.properties.records import Sent, records_of
+from tests.properties.reference import Answers, Reference
+
+EXEMPT = frozenset({"identity.linked", "model.renamed", "edge.withdrawn"})
+"""SAME_AS counts whatever ``as_of`` is, and a withdrawal is a correction of belief: these have no time of their own."""
+_ROW = ("version", "key", "stage", "alias", "from", "not_before", "until", "actor")
+
+
+def order_law(history: list[Sent], salt: int, batches: list[int], as_of: int) -> None:
+    """The same facts in any order, repeated and batched in any way, give the same answers."""
+    again = history + history[:: 1 + salt % 3]
+    Random(salt).shuffle(again)  # noqa: S311  an order of arrival, not a secret
+    records, others = records_of(history), records_of(again)
+    with stored(records) as store, store.read() as reader, stored(others, batches) as store2, store2.read() as reader2:
+        keys = known_keys(records)[:: 1 + salt % 4]
+        one = everything(Product(reader, as_of, len(records) - 1), keys)
+        assert one == everything(Product(reader2, as_of, len(others) - 1), keys)
+
+
+def cut_law(history: list[Sent], step: int, as_of: int, known_at: int) -> None:
+    """What is known at N is what a log cut at N answers."""
+    records = records_of(history)
+    known_at %= len(records)
+    cut = records[: known_at + 1]
+    with stored(records, [11]) as store, store.read() as reader, stored(cut, [5]) as store2, store2.read() as reader2:
+        keys = known_keys(cut)[::step]
+        assert everything(Product(reader, as_of, known_at), keys) == everything(
+            Product(reader2, as_of, known_at), keys
+        )
+
+
+def lateness_law(history: list[Sent], step: int, which: int) -> None:
+    """A late fact changes no answer about a time before its own."""
+    records = records_of(history)
+    dated = [r for r in records if r["type"] not in EXEMPT and not r["body"].get("same_as")]
+    fact = dated[which % len(dated)]
+    before = [one for one in records if one is not fact]
+    as_of = times.parse_time(fact["occurred_at"]) - 1
+    with stored(before) as store, store.read() as reader, stored([*before, fact]) as store2, store2.read() as reader2:
+        keys = known_keys(before)[::step]
+        expected = everything(Product(reader, as_of, len(before) - 1), keys)
+        assert everything(Product(reader2, as_of, len(before)), keys) == expected
+
+
+def meaning_law(history: list[Sent], step: int, as_of: int, known_at: int) -> None:
+    """Every answer is the one that a naive reading of the records gives."""
+    records = records_of(history)
+    known_at %= len(records)
+    with stored(records, [7, 1, 20]) as store, store.read() as reader:
+        expected, found = Reference(records).at(as_of, known_at), Product(reader, as_of, known_at)
+        for stage in (None, "Archived"):
+            assert found.deployments(stage) == _rows_of(expected, stage)
+        assert found.live() == _live_of(expected)
+        for key in sorted(expected.known)[::step]:
+            assert found.provenance(key) == tuple(expected.provenance(key))
+            assert found.impact(key) == tuple(expected.impact(key))
+            assert found.history(key) == expected.history(key)
+            assert _of_closure(found, key) == _of_reference(expected, key)
+
+
+def _of_closure(found: Product, key: str) -> dict[str, Any]:
+    return found.outcomes(key).get(key, {})
+
+
+def _of_reference(expected: Answers, key: str) -> dict[str, Any]:
+    shown = expected.shown(key)
+    if shown != key or names.kind_of(key) not in {"run", "dataset_version"}:
+        return {}
+    if names.kind_of(key) == "run":
+        return {"outcome": expected.outcome(key)}
+    return {"identity": expected.identity(key)} | ({"attempted": True} if expected.attempted(key) else {})
+
+
+def _rows_of(answers: Answers, stage: str | None) -> list[dict[str, Any]]:
+    rows = [
+        {"model": names.parse(row["key"]).parts[1]}
+        | {name: row[name] for name in ("version", "key")}
+        | {"target": target_of(row["target"])}
+        | {name: row[name] for name in _ROW[2:]}
+        for row in answers.deployments(stage=stage)
+    ]
+    return sorted(rows, key=repr)
+
+
+def _live_of(answers: Answers) -> list[dict[str, Any]]:
+    rows = [
+        {
+            "key": row["key"],
+            "target": target_of(row["target"]),
+            "stage": row["stage"],
+            "alias": row["alias"],
+            "since": row["from"],
+        }
+        for row in answers.live()
+    ]
+    return sorted(rows, key=repr)

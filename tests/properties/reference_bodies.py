@@ -1,0 +1,365 @@
+"""What the body of each kind of fact says: a second reading, independent of ``graph_schema.fold``.
+
+A body says rows (registers of a node), assertions and withdrawals of edges, and points of slots. Each function takes
+one record and yields what it says, in the order of the body; nothing is merged here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from graph_schema import names
+from graph_schema.kinds import Edge, How, Role
+
+Body = Mapping[str, Any]
+
+Said = tuple[Any, ...]
+"""``("row", key, registers)``, ``("edge", start, type, end, how, roles)``, ``("point", subject, slot, value)``,
+``("withdrawal", start, type, end, source)`` or ``("mention", key)``: a fact before it knows its origin."""
+
+
+def _edge(start: str, kind: Edge, end: str, how: How = How.EXACT, roles: int = 0) -> Said:
+    return "edge", start, kind, end, how, roles
+
+
+def _how(item: Body) -> How:
+    return {"exact": How.EXACT, "declared": How.DECLARED}[item.get("how", "exact")]
+
+
+def _roles(item: Body) -> int:
+    return sum({int(Role[word.upper()]) for word in item.get("roles", [])}) or int(Role.UNKNOWN)
+
+
+def person(item: Body) -> str:
+    make = names.service_account if item["id"].startswith("s_") else names.person
+    return make(item["id"])
+
+
+def _describe_person(item: Body) -> Iterator[Said]:
+    yield "row", person(item), {word: item[word] for word in ("name", "email") if word in item}
+
+
+def _tags(body: Body) -> dict[str, Any]:
+    sealed = {"tags_sealed": body["tags_sealed"]} if "tags_sealed" in body else {}
+    return {f"tag:{key}": value for key, value in body.get("tags", [])} | sealed
+
+
+def _columns(body: Body) -> dict[str, Any]:
+    return {"columns": [[c["name"], c.get("type")] for c in body["columns"]]} if body.get("columns") else {}
+
+
+def _picked(body: Body, *words: str) -> dict[str, Any]:
+    return {word: body[word] for word in words if word in body}
+
+
+def _seen(record: Body) -> dict[str, Any]:
+    if record["actor"]["assurance"] == "observed":
+        return {"seen": True, "not_before": record["body"].get("not_before")}
+    return {}
+
+
+def _event(record: Body) -> dict[str, Any]:
+    return {"event": record["source"]["event_id"]} if record["source"].get("event_id") else {}
+
+
+def _dataset(item: Body) -> str:
+    return names.dataset(item["namespace"], item["name"])
+
+
+def _dataset_version(item: Body) -> str:
+    return names.dataset_version(item["namespace"], item["name"], item["version"])
+
+
+def _describe_dataset_version(item: Body, identity: str) -> Iterator[Said]:
+    if identity != "declared":
+        yield "row", _dataset_version(item), {f"identity:{identity}": True}
+    if "digest" in item:
+        algorithm, value = item["digest"].split(":", 1)
+        yield "row", _dataset_version(item), {f"digest:{algorithm}": value}
+    yield _edge(_dataset_version(item), Edge.VERSION_OF, _dataset(item))
+
+
+def version(item: Body, created: str = "created_ms") -> str:
+    """Return the key of the model or prompt version that an item names."""
+    model = names.parse(item["model"])
+    make = {"model": names.model_version, "prompt": names.prompt_version}[model.kind]
+    return make(model.parts[0], model.parts[1], item["version"], item.get(created))
+
+
+def _version_of(item: Body) -> Said:
+    return _edge(version(item), Edge.VERSION_OF, item["model"])
+
+
+def _run(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    run, execution = names.run(body["run"]), body.get("execution", "")
+    about = _picked(body, "name", "experiment", "claimed_start", "claimed_end", "params_sealed", "error", "commit")
+    about |= {f"param:{key}": value for key, value in body.get("params", [])}
+    about |= {f"metric:{metric['key']}": metric["value"] for metric in body.get("metrics", [])}
+    yield "row", run, {"run_id": body["run"]} | about | _tags(body)
+    if "state" in body:
+        yield "point", run, f"state:{execution}", {"state": body["state"]}
+    if "existence" in body:
+        yield "point", run, "existence", {"is": body["existence"]}
+    yield from _surroundings(body, run)
+    for item in body.get("inputs", []):
+        yield from _input(item, run)
+    for item in body.get("outputs", []):
+        yield from _output(item, run, execution)
+    for item in body.get("model_inputs", []):
+        yield _version_of(item)
+        yield _edge(run, Edge.USED_MODEL, version(item), roles=Role.UNKNOWN)
+
+
+def _surroundings(body: Body, run: str) -> Iterator[Said]:
+    if "job" in body:
+        job = names.job(body["job"]["namespace"], body["job"]["name"])
+        yield _edge(run, Edge.OF_JOB, job)
+    if "commit" in body:
+        commit = names.commit(body["commit"]["sha"])
+        yield _edge(run, Edge.BUILT_FROM, commit)
+        if "repository" in body["commit"]:
+            repository = names.repository(body["commit"]["repository"])
+            yield _edge(commit, Edge.IN_REPOSITORY, repository, How.DECLARED)
+    if "runtime" in body:
+        yield "row", names.runtime(body["runtime"]["digest"]), dict(body["runtime"])
+        yield _edge(run, Edge.RAN_IN, names.runtime(body["runtime"]["digest"]))
+    if "parent" in body:
+        yield _edge(run, Edge.PARENT, names.run(body["parent"]))
+
+
+def _input(item: Body, run: str) -> Iterator[Said]:
+    if "version" in item:
+        yield from _describe_dataset_version(item, item.get("identity", "declared"))
+        yield _edge(run, Edge.USED, _dataset_version(item), _how(item), _roles(item))
+        return
+    yield _edge(run, Edge.READ, _dataset(item), _how(item), _roles(item))
+    if "digest" in item:
+        yield "row", run, {f"read_digest:{_dataset(item)}": item["digest"]}
+
+
+def by_run(run: str, execution: str) -> str:
+    """Return the version text of an output that only its run names."""
+    identifier = names.parse(run).parts[0]
+    own = "run-" + identifier.replace("%", "%25").replace("/", "%2F")
+    return f"{own}/{execution}" if execution else own
+
+
+def _output(item: Body, run: str, execution: str) -> Iterator[Said]:
+    named = dict(item) if "version" in item else {**item, "version": by_run(run, execution)}
+    yield from _describe_dataset_version(named, item.get("identity", "declared") if "version" in item else "by_run")
+    yield _edge(_dataset_version(named), Edge.PRODUCED_BY, run, _how(item))
+    yield _written(named, run, execution)
+
+
+def _written(item: Body, run: str | None, execution: str) -> Said:
+    by = {"run": run, "execution": execution} if run else {}
+    return "point", _dataset(item), "written", {"version": _dataset_version(item), **by, **_picked(item, "digest")}
+
+
+def _declared_dataset(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    yield "row", _dataset(body), _columns(body) | _picked(body, "kind", "description") | _tags(body)
+    for other in body.get("same_as", []):
+        yield _edge(_dataset(body), Edge.SAME_AS, _dataset(other), How.DECLARED)
+
+
+def _observed_dataset_version(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    run = names.run(body["run"]) if "run" in body else None
+    yield from _describe_dataset_version(body, body.get("identity", "declared"))
+    yield "row", _dataset_version(body), _columns(body) | _picked(body, "rows", "bytes")
+    yield _written(body, run, body.get("execution", ""))
+    if run:
+        yield _edge(_dataset_version(body), Edge.PRODUCED_BY, run)
+    for other in body.get("derived_from", []):
+        yield from _describe_dataset_version(other, "declared")
+        yield _edge(_dataset_version(body), Edge.DERIVED_FROM, _dataset_version(other))
+
+
+_ABOUT_MODELS = ("description", "location", "logged_model", "digest")
+
+
+def _declared_model(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    yield "row", body["model"], _picked(body, *_ABOUT_MODELS) | _tags(body)
+    yield "point", body["model"], "generation", {"is": "created", **_seen(record)}
+
+
+def _registered(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    key = version(body)
+    yield _version_of(body)
+    yield "row", key, _picked(body, "created_ms", *_ABOUT_MODELS) | _tags(body)
+    yield "point", key, "existence", {"is": "present", **_seen(record)}
+    if "run" in body:
+        yield _edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
+    for parent in body.get("derived_from", []):
+        yield _version_of(parent)
+        yield _edge(key, Edge.DERIVED_FROM, version(parent))
+
+
+def _deleted_version(record: Body) -> Iterator[Said]:
+    yield _version_of(record["body"])
+    yield "point", version(record["body"]), "existence", {"is": "deleted", **_seen(record)}
+
+
+def _renamed(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    yield "point", body["model"], "generation", {"is": "renamed", "to": body["to"]}
+    yield "point", body["to"], "generation", {"is": "created", "was": body["model"]}
+    for carried in body.get("carried", []):
+        old, new = {**carried, "model": body["model"]}, {**carried, "model": body["to"]}
+        yield _version_of(old)
+        yield _version_of(new)
+        yield _edge(version(new), Edge.SAME_AS, version(old))
+        yield "row", version(new), {"created_ms": carried["created_ms"]}
+        yield "point", version(new), "existence", {"is": "present"}
+
+
+def _deleted_model(record: Body) -> Iterator[Said]:
+    yield "point", record["body"]["model"], "generation", {"is": "deleted", **_seen(record)}
+
+
+def _tag_set(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    yield "row", body["node"], {f"tag:{body['name']}": body.get("value", body.get("hidden"))}
+
+
+def _tag_removed(record: Body) -> Iterator[Said]:
+    yield "row", record["body"]["node"], {f"tag:{record['body']['name']}": None}
+
+
+def _stage(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    yield _version_of(body)
+    yield "point", version(body), "stage", {"to": body["to"], **_event(record), **_seen(record)}
+    if body.get("archive_others"):
+        yield "point", body["model"], f"swept:{body['to']}", {"kept": version(body), **_event(record)}
+
+
+def _alias(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    named = version(body) if "version" in body else None
+    if named:
+        yield _version_of(body)
+    value = {"version": named, **_event(record), **_seen(record)}
+    yield "point", body["model"], f"alias:{body['alias']}", value
+
+
+def _deployment(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    target = names.target(body["target"]["environment"], body["target"]["region"])
+    mode, model = body.get("mode", "serving"), body["model"]
+    yield _version_of(body)
+    yield "row", target, _picked(body["target"], "platform")
+    served = {"version": None if mode == "none" else version(body), **_event(record), **_seen(record)}
+    yield "point", target, f"live:{model}", served
+    yield "point", target, f"mode:{model}", {"mode": mode}
+    if "traffic" in body:
+        yield "point", target, f"traffic:{model}", {"version": version(body), "share": body["traffic"]}
+
+
+def _commit(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    key = names.commit(body["sha"])
+    people = {role: person(body[role]) for role in ("author", "committer") if role in body}
+    for role in people:
+        yield from _describe_person(body[role])
+    about = _picked(body, "sha", "tree", "authored_at", "message", "signature", "changed_paths", "paths")
+    yield "row", key, about | people
+    yield _edge(key, Edge.IN_REPOSITORY, names.repository(body["repository"]))
+    for parent in body.get("parents", []):
+        yield _edge(key, Edge.PARENT, names.commit(parent))
+
+
+def _branch(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    commit = names.commit(body["sha"]) if "sha" in body else None
+    if commit:
+        yield "mention", commit
+    forced = {"forced": True} if body.get("forced") else {}
+    value = {"commit": commit, **_seen(record), **forced}
+    yield "point", names.repository(body["repository"]), f"ref:{body['ref']}", value
+
+
+def _declared_person(record: Body) -> Iterator[Said]:
+    return _describe_person(record["body"]["person"])
+
+
+def _linked(record: Body) -> Iterator[Said]:
+    one, other = record["body"]["person"], record["body"]["same_as"]
+    yield from _describe_person(one)
+    yield from _describe_person(other)
+    yield _edge(person(one), Edge.SAME_AS, person(other), How.DECLARED)
+
+
+def _reported(record: Body) -> Iterator[Said]:
+    source = names.source(record["source"]["kind"], record["source"]["instance"])
+    covered = _picked(record["body"], "covered_from", "covered_to", "cursor", "spooled")
+    yield "point", source, "covered", {"clock_offset_us": record["body"].get("clock_offset_us", 0), **covered}
+
+
+def _withdrawn(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    if body["type"] in [edge.name for edge in Edge]:
+        yield "withdrawal", body["from"], Edge[body["type"]], body["to"], body["source"]
+
+
+def _opened(record: Body) -> Iterator[Said]:
+    source = names.source(record["source"]["kind"], record["source"]["instance"])
+    yield "row", source, {"origin": record["body"]["origin"], "method": "in_path"}
+
+
+def _source(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    source = names.source(body["kind"], body["instance"])
+    if record["type"] == "source.retired":
+        yield "point", source, "registered", {"is": False}
+        return
+    yield "row", source, {word: value for word, value in body.items() if word != "since"}
+    yield "point", source, "registered", {"is": True, "since": body.get("since", record["occurred_at"])}
+
+
+def _right(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    yield from _describe_person(body["person"])
+    yield "point", person(body["person"]), f"role:{body['role']}", {"granted": record["type"] == "role.granted"}
+
+
+def _nothing(_record: Body) -> Iterator[Said]:
+    return iter(())
+
+
+READ: Final[dict[str, Callable[[Body], Iterator[Said]]]] = {
+    "run.observed": _run,
+    "dataset.declared": _declared_dataset,
+    "dataset_version.observed": _observed_dataset_version,
+    "model.declared": _declared_model,
+    "model_version.registered": _registered,
+    "model_version.deleted": _deleted_version,
+    "model.renamed": _renamed,
+    "model.deleted": _deleted_model,
+    "tag.set": _tag_set,
+    "tag.removed": _tag_removed,
+    "stage.transitioned": _stage,
+    "alias.moved": _alias,
+    "alias.removed": _alias,
+    "deployment.changed": _deployment,
+    "commit.observed": _commit,
+    "branch.moved": _branch,
+    "person.declared": _declared_person,
+    "identity.linked": _linked,
+    "collector.reported": _reported,
+    "edge.withdrawn": _withdrawn,
+    "ledger.opened": _opened,
+    "source.registered": _source,
+    "source.retired": _source,
+    "role.granted": _right,
+    "role.revoked": _right,
+    "attempt.denied": _nothing,
+    "access.denied": _nothing,
+    "payload.quarantined": _nothing,
+    "clock.anomaly": _nothing,
+    "graph.sealed": _nothing,
+}
+"""How to read a record of each type."""

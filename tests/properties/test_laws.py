@@ -1,0 +1,44 @@
+"""The laws of the language, kept by the product on its real store (see laws.py for each law in full)."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.properties.histories import END, cuts, histories
+from tests.properties.laws import cut_law, lateness_law, meaning_law, order_law
+from tests.properties.records import Sent
+
+STEP = st.integers(2, 6)
+AS_OF = cuts(1).map(lambda cut: cut[0])
+NUMBER = st.integers(0, 10_000)
+
+
+@settings(max_examples=300)
+@given(histories(), st.integers(0, 999), st.lists(st.integers(1, 40), max_size=6), AS_OF)
+def test_the_same_facts_in_any_order_repeated_and_batched_in_any_way_give_the_same_answers(
+    history: list[Sent], salt: int, batches: list[int], as_of: int
+) -> None:
+    order_law(history, salt, batches, as_of)
+
+
+@settings(max_examples=300)
+@given(histories(), STEP, AS_OF, NUMBER)
+def test_what_is_known_at_n_is_what_a_log_cut_at_n_answers(
+    history: list[Sent], step: int, as_of: int, known_at: int
+) -> None:
+    cut_law(history, step, as_of, known_at)
+
+
+@settings(max_examples=300)
+@given(histories(), STEP, NUMBER)
+def test_a_late_fact_changes_no_answer_about_a_time_before_its_own(
+    history: list[Sent], step: int, which: int
+) -> None:
+    lateness_law(history, step, which)
+
+
+@settings(max_examples=300)
+@given(histories(), STEP, st.one_of(st.just(END), AS_OF), NUMBER)
+def test_every_answer_is_the_one_that_a_naive_reading_of_the_records_gives(
+    history: list[Sent], step: int, as_of: int, known_at: int
+) -> None:
+    meaning_law(history, step, as_of, known_at)
