@@ -90,20 +90,23 @@ class Heartbeat:
         if not due and not self._last.is_set():
             return
         self._last.clear()
-        self.report()
-        self._told_at = now
+        if self.report():
+            self._told_at = now
 
     def last(self) -> None:
         """Make the next beat report whatever its time: the server is about to end."""
         self._last.set()
 
-    def report(self) -> None:
-        """Report what was covered since the last report of any worker; SpoolError if that cannot be spooled."""
+    def report(self) -> bool:
+        """Report what was covered since the last report of any worker; SpoolError if that cannot be spooled.
+
+        Returns whether there was anything to report yet: the first report of a server comes within seconds.
+        """
         now = self._clock()
         self._note_unsettled(now)
         start, end = self._start(), now - _MARGIN
         if end <= start:
-            return
+            return False
         problems = self._problems.take()
         covered_to, following = end, end
         if problems:
@@ -117,6 +120,7 @@ class Heartbeat:
             raise
         state = {"boot": self._boot, "covered_to": following}
         files.replace_durably(self._spool.path / "coverage.json", orjson.dumps(state))
+        return True
 
     def _start(self) -> int:
         path = self._spool.path / "coverage.json"

@@ -70,6 +70,9 @@ def _fold_input(item: Mapping[str, Any], run: str, changes: Changes) -> None:
     how = How[item.get("how", "exact").upper()]
     if "version" in item:
         changes.edge(run, Edge.USED, assert_version(item, changes), how, roles)
+        if item.get("identity") == "hint":
+            # A hint of what was read names no version that somebody wrote: that one is still to be found.
+            changes.edge(run, Edge.READ, dataset, how, roles)
     else:
         changes.edge(run, Edge.READ, dataset, how, roles)
         if "digest" in item:

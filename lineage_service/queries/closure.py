@@ -15,7 +15,16 @@ from graph_schema import names
 from graph_schema.kinds import FIRST_LINEAGE, LAST_LINEAGE, Edge, How
 from lineage_service.queries.asking import Asking
 from lineage_service.queries.versions import VersionNames, is_undated, undated
-from lineage_service.queries.writes import Read, Writes, dataset_of, is_by_run, versions_read, writes_of
+from lineage_service.queries.writes import (
+    Read,
+    Writes,
+    dataset_of,
+    identity_of,
+    is_by_run,
+    registers_of,
+    versions_read,
+    writes_of,
+)
 from lineage_service.store.protocol import Assertion, Direction
 
 _LINEAGE: Final = (int(FIRST_LINEAGE), int(LAST_LINEAGE))
@@ -112,8 +121,6 @@ class Closure:
 
     def _fetch_siblings(self, versions: list[str]) -> None:
         """Find named and unnamed versions of one dataset that one run produced: they may be twins."""
-        if self.direction == "up":
-            versions = [one for one in versions if "@run-" in one]
         new = set(versions) - self._asked_siblings
         self._asked_siblings |= new
         if not new:
@@ -155,23 +162,32 @@ class Closure:
         self._names.prepare(one for a in self.assertions for one in (a.start, a.end) if one.endswith("@?"))
         self.edges.clear()
         reads: dict[tuple[str, str], Read] = {}
-        used: set[tuple[str, str]] = set()
+        used: dict[tuple[str, str], set[str]] = {}
         for one in self.assertions:
             start, end = self._named(one.start, one.at), self._named(one.end, one.at)
             if start == end:
                 continue
             self._add((start, one.type, end), one.how, one.roles, one.seq)
             if one.type == Edge.USED:
-                used.add((start, dataset_of(end)))
+                used.setdefault((start, dataset_of(end)), set()).add(one.end)
             elif one.type == Edge.READ:
                 known = reads.get((start, end))
                 at = one.at if known is None else min(known.asserted_at, one.at)
                 roles = one.roles | (known.roles if known else 0)
                 reads[start, end] = Read(start, end, at, roles)
-        for run, dataset in reads.keys() & used:
+        for run, dataset in self._named_exactly({place: used[place] for place in reads.keys() & used.keys()}):
             self.edges.pop((run, int(Edge.READ), dataset), None)
             del reads[run, dataset]
         self._infer(list(reads.values()))
+
+    def _named_exactly(self, used: dict[tuple[str, str], set[str]]) -> list[tuple[str, str]]:
+        """Return the (run, dataset) of which a version is named by more than a hint."""
+        stated = registers_of(self.asking, {version for versions in used.values() for version in versions})
+        return [
+            place
+            for place, versions in used.items()
+            if any(identity_of(stated.get(version, {})) != "hint" for version in versions)
+        ]
 
     def _infer(self, reads: list[Read]) -> None:
         new = [read for read in reads if read not in self._reads_done]

@@ -1,8 +1,8 @@
 """What the sources asked for have seen: coverage, holes, and whether an answer can be complete.
 
 An answer is complete only relative to the sources listed: each registered source for the families asked has
-covered the whole interval, and none of them is merely pushed or declared. A source's last heartbeat may lie
-one heartbeat before the end of the interval: it covers until it is late.
+covered the whole interval, and none of them is merely pushed or declared. So an answer about this very moment
+is not known to be complete until each source has reported past it; the coverage says up to when it is.
 """
 
 from dataclasses import dataclass
@@ -72,8 +72,7 @@ def _judge(
             found.gaps.append(Gap(kind="collector_gap", subject=source, detail=detail))
     if registers["method"] not in _PROVING or first is None or last is None:
         return False
-    slack = int(registers.get("heartbeat_seconds", 0)) * times.MICROS_PER_SECOND
-    return (start is None or first <= start) and last + slack >= stop
+    return (start is None or first <= start) and last >= stop
 
 
 def _holes(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -64,7 +64,8 @@ def movements(asking: Asking, subjects: Subjects) -> list[Movement]:
         for _, period in slots.stages(subjects.versions)
     ]
     aliases = [
-        Movement(period.key, model, None, alias, None, period) for model, alias, period in slots.aliases(subjects.models)
+        Movement(period.key, model, None, alias, None, period)
+        for model, alias, period in slots.aliases(subjects.models)
     ]
     targets = [
         Movement(period.key, model, None, None, target, period)

@@ -10,14 +10,13 @@ from lineage_service.queries.asking import Asking, node_key
 from lineage_service.queries.closure import Closure
 from lineage_service.queries.coverage import LINEAGE, seen_by
 from lineage_service.queries.runs import NO_EXECUTIONS, executions_by_run
-from lineage_service.queries.writes import dataset_of, writes_of
+from lineage_service.queries.writes import dataset_of, identity_of, writes_of
 from lineage_service.store.protocol import Direction, NodeFacts
 
 DEPTH: Final = 25
 LIMIT: Final = 1000
 MAX_LIMIT: Final = 20_000
 _NEEDS_A_RECORD: Final = frozenset({"run", "commit", "model_version", "prompt_version"})
-_IDENTITIES: Final = ("content", "by_run", "hint")
 
 
 def provenance(asking: Asking, node: str, depth: int = DEPTH, limit: int = LIMIT) -> Answer[ClosureValue]:
@@ -47,7 +46,8 @@ def _closure(
         if kind == "run":
             properties["outcome"] = outcomes.get(one, NO_EXECUTIONS).outcome
         elif kind == "dataset_version":
-            properties["identity"] = _identity(properties)
+            properties["identity"] = identity_of(properties)
+            properties = {name: value for name, value in properties.items() if not name.startswith("identity:")}
             if one in attempted:
                 properties["attempted"] = True
         nodes[one] = ClosureNode(kind=kind, name=display_name(one), distance=distance, properties=properties)
@@ -91,12 +91,6 @@ def _properties(facts: NodeFacts | None) -> tuple[dict[str, Any], set[int]]:
             shown[name] = {"sealed": True} if isinstance(value, dict) and "sd" in value else value
             seqs[name] = row.seq
     return {name: value for name, value in shown.items() if value is not None}, set(seqs.values())
-
-
-def _identity(properties: dict[str, Any]) -> str:
-    """Return the strongest identity ever stated; the registers that say so are not shown themselves."""
-    stated = [word for word in _IDENTITIES if properties.pop(f"identity:{word}", None)]
-    return stated[0] if stated else "declared"
 
 
 def display_name(key: str) -> str:

@@ -51,34 +51,36 @@ class Slots:
         self.names.prepare(p.value["kept"] for points in sweeps.values() for p in points)
         found = []
         for thing, stated in own.items():
-            entries = [entry("hold", p, p.value["to"], self._named(p.subject, p)) for p in self._settled_stage(stated)]
+            settled = self.sightings.settled(stated, lambda point: point.value["to"])
+            entries = [entry("hold", p, p.value["to"], self._named(p.subject, p)) for p in settled]
             entries += [entry("end", p, None) for p in deletions.get(thing, ())]
             entries += self._of_models(thing, sweeps, generations)
             found += [(thing, period) for period in periods_of(entries)]
         return found
 
-    def _settled_stage(self, points: list[Point]) -> list[Point]:
-        return self.sightings.settled(points, lambda point: point.value["to"])
-
-    def _of_models(self, thing: Thing, sweeps: dict[str, list[Point]], generations: dict[str, list[Point]]) -> list[Entry]:
+    def _of_models(
+        self, thing: Thing, sweeps: dict[str, list[Point]], generations: dict[str, list[Point]]
+    ) -> list[Entry]:
         """Return the sweeps and deletions of the model whose name the version bears at that time."""
         bears = _bearing(thing, generations)
-        entries = []
+        entries: list[Entry] = []
         for key in thing:
             model = model_of(key)
-            for point in sweeps.get(model, ()):
-                if self._named(point.value["kept"], point) not in thing and bears(model, point):
-                    entries.append(entry("sweep", point, point.slot.partition(":")[2], key))
-            for point in self.sightings.ends(generations.get(model, ()), _DELETED):
-                if bears(model, point):
-                    entries.append(entry("end", point, None))
+            entries += [
+                entry("sweep", point, point.slot.partition(":")[2], key)
+                for point in sweeps.get(model, ())
+                if self._named(point.value["kept"], point) not in thing and bears(model, point)
+            ]
+            ends = self.sightings.ends(generations.get(model, ()), _DELETED)
+            entries += [entry("end", point, None) for point in ends if bears(model, point)]
         return entries
 
     def aliases(self, models: Iterable[str]) -> list[tuple[str, str, Period]]:
         """Return (model, alias, period) of the aliases of models."""
         points = self._points(models, "alias")
         generations = {
-            model: self.sightings.ends(own, _GONE) for model, own in self._generations(p.subject for p in points).items()
+            model: self.sightings.ends(own, _GONE)
+            for model, own in self._generations(p.subject for p in points).items()
         }
         slots = self._version_slots(points)
         deletions = self._deletions({key for p in points if p.value["version"] for key in self._value(p)})

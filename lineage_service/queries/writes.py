@@ -3,13 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from graph_schema import names
 from graph_schema.changes import instant_of
+from graph_schema.kinds import Edge
 from lineage_service.queries.asking import Asking
 from lineage_service.queries.runs import NO_EXECUTIONS, Executions, executions_by_run
 from lineage_service.store.protocol import Point, PointQuery
+
+_STATED: Final = ("content", "by_run", "hint")
+_MANY: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,14 @@ class Writes:
 
     by_dataset: dict[str, list[Write]]
     executions: dict[str, Executions] = field(default_factory=dict)
+    produced: set[tuple[str, str]] = field(default_factory=set)
     _twins: dict[str, str] = field(default_factory=dict)
 
     def add(self, more: "Writes") -> None:
         """Take in the writes of further datasets."""
         self.by_dataset.update(more.by_dataset)
         self.executions.update(more.executions)
+        self.produced |= more.produced
         self._twins.clear()
 
     def twin(self, version: str) -> str:
@@ -47,10 +53,18 @@ class Writes:
 
     def _twin(self, version: str) -> str:
         writes = self.by_dataset.get(dataset_of(version), [])
-        places = {(write.run, write.place) for write in writes if write.version == version and write.run}
-        if not any(is_by_run(version, run) for run, _ in places):
-            return version
-        named = [w for w in writes if (w.run, w.place) in places and not is_by_run(w.version, w.run)]
+        places = {
+            (write.run, write.place)
+            for write in writes
+            if write.version == version and is_by_run(version, write.run) and (version, write.run) in self.produced
+        }
+        named = [
+            write
+            for write in writes
+            if (write.run, write.place) in places
+            and not is_by_run(write.version, write.run)
+            and (write.version, write.run) in self.produced
+        ]
         return max(named, key=lambda write: (write.effective, write.order)).version if named else version
 
     def attempted(self, version: str) -> bool:
@@ -93,7 +107,31 @@ def writes_of(asking: Asking, datasets: Iterable[str]) -> Writes:
     found = Writes({subject: [] for subject in subjects}, executions)
     for (dataset, version, run, place), group in grouped.items():
         found.by_dataset[dataset].append(_write(version, run, place, group, executions))
+    found.produced = _produced(asking, _doubtful(found))
     return found
+
+
+def _doubtful(found: Writes) -> set[str]:
+    """Return the versions that one execution wrote beside others, some named after the run and some not."""
+    doubtful: set[str] = set()
+    for writes in found.by_dataset.values():
+        together: dict[tuple[str | None, Any], set[str]] = {}
+        for write in writes:
+            if write.run:
+                together.setdefault((write.run, write.place), set()).add(write.version)
+        for (run, _), versions in together.items():
+            if len({is_by_run(version, run) for version in versions}) > 1:
+                doubtful |= versions
+    return doubtful
+
+
+def _produced(asking: Asking, versions: set[str]) -> set[tuple[str, str]]:
+    """Return which run the edges say produced each of some versions."""
+    if not versions:
+        return set()
+    bounds = (int(Edge.PRODUCED_BY), int(Edge.PRODUCED_BY))
+    walk = asking.reader.walk(dict.fromkeys(versions, 0), "up", bounds, 1, _MANY, asking.cut)
+    return {(one.start, one.end) for one in walk.assertions if one.type == Edge.PRODUCED_BY}
 
 
 def _write(
@@ -179,3 +217,8 @@ def registers_of(asking: Asking, keys: Iterable[str]) -> dict[str, dict[str, Any
             merged.update(row.registers)
         found[key] = {name: value for name, value in merged.items() if value is not None}
     return found
+
+
+def identity_of(registers: Mapping[str, Any]) -> str:
+    """Return the strongest identity that registers of a dataset version state; declared is the usual one."""
+    return next((word for word in _STATED if registers.get(f"identity:{word}")), "declared")

@@ -1,4 +1,7 @@
-"""Raw payloads at rest, and the secrets that seal them: compressed, encrypted under a key of their own, named by a salted digest."""
+"""Raw payloads at rest: compressed, encrypted under a key of their own, named by a salted digest.
+
+With them the secrets of a log, which seal everything that is kept beside its records.
+"""
 
 import zlib
 from collections.abc import Callable

@@ -66,7 +66,8 @@ def meaning_law(history: list[Sent], step: int, as_of: int, known_at: int) -> No
 
 
 def _of_closure(found: Product, key: str) -> dict[str, Any]:
-    return found.outcomes(key).get(key, {})
+    shown: dict[str, Any] = found.outcomes(key).get(key, {})
+    return shown
 
 
 def _of_reference(expected: Answers, key: str) -> dict[str, Any]:

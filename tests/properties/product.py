@@ -1,4 +1,4 @@
-"""The product's answers on a real store, in the form that the naive reference gives: no record numbers, no recorded times."""
+"""The product's answers on a real store, in the form of the naive reference: no record numbers, no recorded times."""
 
 import contextlib
 import tempfile

@@ -131,6 +131,8 @@ def _input(item: Body, run: str) -> Iterator[Said]:
     if "version" in item:
         yield from _describe_dataset_version(item, item.get("identity", "declared"))
         yield _edge(run, Edge.USED, _dataset_version(item), _how(item), _roles(item))
+        if item.get("identity") == "hint":
+            yield _edge(run, Edge.READ, _dataset(item), _how(item), _roles(item))
         return
     yield _edge(run, Edge.READ, _dataset(item), _how(item), _roles(item))
     if "digest" in item:

@@ -147,6 +147,7 @@ class Runs:
     def _twins(self) -> dict[str, str]:
         """Return, for each version that only a run names and that has a name too, the named one."""
         named: dict[str, list[Write]] = {}
+        made = {(said.start, said.end) for said in self._cut.assertions if said.type is Edge.PRODUCED_BY}
         for dataset, writes in self._writes.items():
             for other in writes:
                 if other.execution is None:
@@ -155,8 +156,14 @@ class Runs:
                 anonymous = names.dataset_version(parse(dataset).parts[0], parse(dataset).parts[1], text)
                 if other.version != anonymous or not self._cut.registers(anonymous).get("identity:by_run"):
                     continue
+                if (anonymous, other.execution.run) not in made:
+                    continue
                 named.setdefault(anonymous, []).extend(
-                    write for write in writes if write.execution == other.execution and write.version != anonymous
+                    write
+                    for write in writes
+                    if write.execution == other.execution
+                    and write.version != anonymous
+                    and (write.version, other.execution.run) in made
                 )
         return {key: max(found, key=lambda w: (w.effective, w.first)).version for key, found in named.items() if found}
 
@@ -165,7 +172,11 @@ class Runs:
     def reads(self) -> list[Read]:
         """Return every READ that is shown, with the version inferred for it."""
         asserted = [said for said in self._cut.assertions if said.type is Edge.READ]
-        exact = {(said.start, dataset_of(said.end)) for said in self._cut.assertions if said.type is Edge.USED}
+        exact = {
+            (said.start, dataset_of(said.end))
+            for said in self._cut.assertions
+            if said.type is Edge.USED and self.identity(said.end) != "hint"
+        }
         found = []
         for run, dataset in {(said.start, said.end) for said in asserted} - exact:
             mine = [said for said in asserted if (said.start, said.end) == (run, dataset)]

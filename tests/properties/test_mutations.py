@@ -78,7 +78,8 @@ def reads_count_as_used(record: Mapping[str, Any]) -> Changes:
     for (start, edge, end), fact in list(changes.edges.items()):
         if edge == Edge.READ:
             del changes.edges[start, edge, end]
-            latest = names.dataset_version(*names.parse(end).parts, "latest")
+            namespace, name = names.parse(end).parts
+            latest = names.dataset_version(namespace, name, "latest")
             changes.node(latest)
             changes.edges[start, int(Edge.USED), latest] = fact
     return changes

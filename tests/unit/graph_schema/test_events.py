@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -14,7 +15,7 @@ from graph_schema.sealing import UnclassifiedFieldError, compiled
 SCHEMA = Path(__file__).parents[3] / "graph_schema" / "event.schema.json"
 RIGHTS = {"role.granted", "role.revoked", "token.issued", "token.revoked"}
 
-STAGE = {
+STAGE: dict[str, Any] = {
     "type": "stage.transitioned",
     "occurred_at": "2026-11-22T23:57:16.123Z",
     "actor": {"issuer": "mlflow:prod", "subject": "deployer1", "assurance": "authenticated"},
@@ -31,7 +32,7 @@ def test_a_field_without_a_class_is_refused() -> None:
     class Careless(BaseModel):
         note: str
 
-    with pytest.raises(UnclassifiedFieldError, match="Careless.note"):
+    with pytest.raises(UnclassifiedFieldError, match=r"Careless\.note"):
         compiled(Careless)
 
 
@@ -80,7 +81,7 @@ def test_rights_and_archive_facts_are_never_a_sources_to_state() -> None:
         ({"surprise": 1}, ("surprise",)),
     ],
 )
-def test_bad_input_is_refused_and_its_field_named(change: dict, where: tuple[str, ...]) -> None:
+def test_bad_input_is_refused_and_its_field_named(change: dict[str, Any], where: tuple[str, ...]) -> None:
     with pytest.raises(ValidationError) as caught:
         parse_event({**STAGE, **change})
     places = [tuple(part for part in error["loc"] if part != STAGE["type"]) for error in caught.value.errors()]
@@ -99,7 +100,7 @@ def test_spellings_that_mean_one_dataset_become_one() -> None:
 
 
 def test_a_withdrawal_of_an_edge_the_language_does_not_have_is_refused() -> None:
-    withdrawal = {
+    withdrawal: dict[str, Any] = {
         "type": "edge.withdrawn",
         "occurred_at": "2026-11-22T23:57:16Z",
         "actor": {"issuer": "lineage", "subject": "ada", "assurance": "authenticated"},

@@ -1,0 +1,95 @@
+"""`lineage rebuild`: folds the ledger anew and puts the fresh graph in the place of the old one.
+
+Two steps. The records are folded into a database of their own beside the ledger, every one checked against its hash
+and its place; if one does not hold, nothing was changed. Then the graph's tables change places in one transaction, so
+that a crash leaves the old graph or the new one. Records, tree, checkpoint and personal values are not touched.
+"""
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+import typer
+
+from lineage_service.cli.installation import only_writer
+from lineage_service.cli.screen import busy, show
+from lineage_service.errors import IntegrityError
+from lineage_service.evidence.rebuild import rebuild as fold_anew
+from lineage_service.recorder.installation import Places
+from lineage_service.server.opening import places_of, read_settings
+from lineage_service.store.protocol import Head
+from lineage_service.store.sqlite import SqliteStore, connect
+from lineage_service.store.sqlite_errors import translated
+
+_CACHE_KIB: Final = 65536
+_ATTACH: Final = "ATTACH DATABASE ? AS fresh"
+_SAME_HEAD: Final = """
+SELECT count(*) FROM main.head AS old JOIN fresh.head AS new ON new.size = old.size AND new.last = old.last
+"""
+_EXCHANGE: Final = (
+    "DELETE FROM main.point",
+    "DELETE FROM main.withdrawal",
+    "DELETE FROM main.edge",
+    "DELETE FROM main.property",
+    "DELETE FROM main.node",
+    "INSERT INTO main.node SELECT * FROM fresh.node ORDER BY id",
+    "INSERT INTO main.property SELECT * FROM fresh.property ORDER BY node, ord",
+    "INSERT INTO main.edge SELECT * FROM fresh.edge ORDER BY src, type, dst, seq",
+    "INSERT INTO main.withdrawal SELECT * FROM fresh.withdrawal ORDER BY src, type, dst, source, seq",
+    "INSERT INTO main.point SELECT * FROM fresh.point ORDER BY subject, slot, name, ord, n",
+    "UPDATE main.head SET fold_version = (SELECT fold_version FROM fresh.head)",
+)
+
+
+def rebuild() -> None:
+    """Fold the ledger into a fresh graph. It takes the place of the old one; the service must not run."""
+    places = places_of(read_settings())
+    with only_writer(places):
+        head = busy("folding the ledger", lambda: _rebuild(places))
+    show(f"The graph was folded anew from {head.size} records. Check it: lineage verify --deep")
+
+
+def _rebuild(places: Places) -> Head:
+    fresh = places.database.with_name(f"{places.database.name}.rebuilding")
+    _remove(fresh)
+    try:
+        store = SqliteStore(places.database)
+        try:
+            head = fold_anew(store, fresh)
+        finally:
+            store.close()
+        _exchange(places.database, fresh)
+    finally:
+        _remove(fresh)
+    return head
+
+
+def _exchange(database: Path, fresh: Path) -> None:
+    with translated("exchanging the graph"), contextlib.closing(connect(database, cache_kib=_CACHE_KIB)) as connection:
+        connection.execute(_ATTACH, (str(fresh),))
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            _require_same_head(connection)
+            for statement in _EXCHANGE:
+                connection.execute(statement)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+
+def _require_same_head(connection: sqlite3.Connection) -> None:
+    if connection.execute(_SAME_HEAD).fetchone()[0] != 1:
+        raise IntegrityError("the ledger's head is not that of its records: run `lineage verify`; nothing was changed")
+
+
+def _remove(database: Path) -> None:
+    """Remove a database of ours with its journal; one that a crash left behind is of no use."""
+    for suffix in ("", "-wal", "-shm"):
+        database.with_name(f"{database.name}{suffix}").unlink(missing_ok=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this verb."""
+    app.command(epilog="Example: lineage rebuild")(rebuild)

@@ -1,0 +1,195 @@
+"""Answers as a person reads them on a terminal, at 80 columns as well as at 200.
+
+Several facts share a cell instead of each having a column that a narrow terminal would cut: when it happened stands
+beside when it was recorded, who did it beside why and who approved. Rule kept: every row, edge and gap is printed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from graph_schema.answers import ClosureNode, ClosureValue, DeploymentRow, HistoryRow, LiveRow, Party
+from lineage_service.cli.screen import plain
+from lineage_service.client import words
+
+_SHORT_SHA: Final = 12
+_INFERRED: Final = "inferred"
+
+
+def deployments(rows: Sequence[DeploymentRow], zone: str) -> RenderableType:
+    """Return who deployed what, when, why, approved by whom."""
+    if not rows:
+        return Text("No deployment is recorded that fits.")
+    table = _table("What", "Where", f"When ({zone})", "Who and why", "#")
+    table.caption = "noted: when it was recorded here"
+    table.caption_justify = "left"
+    for row in rows:
+        table.add_row(
+            Text(plain(f"{row['model']}/{row['version']}")),
+            Text(_where(row)),
+            Text("\n".join(_period(row, zone))),
+            Text("\n".join(_who_and_why(row))),
+            Text(str(row["seq"])),
+        )
+    return table
+
+
+def _period(row: DeploymentRow, zone: str) -> list[str]:
+    begun = _at(row["from"], zone)
+    first = f"from  {begun}"
+    if row["not_before"] is not None:
+        first = f"after {_at(row['not_before'], zone)}\nseen  {begun}"
+    until = "still so" if row["until"] is None else f"until {_at(row['until'], zone)}"
+    return [first, until, f"noted {_at(row['recorded_at'], zone)}"]
+
+
+def _who_and_why(row: DeploymentRow) -> list[str]:
+    lines = _who(row["deployed_by"])
+    lines += [plain(word) for word in (row["ticket"], row["reason"]) if word]
+    if row["approved_by"]:
+        lines.append("approved by " + plain(", ".join(words.party(one) for one in row["approved_by"])))
+    elif row["change"] is None:
+        lines.append("no change request")
+    else:
+        lines.append("approved by nobody")
+    return lines
+
+
+def _who(party: Party) -> list[str]:
+    """Return who it was and how well that is known, a line each."""
+    known = words.named(party)
+    return [plain(known), plain(party.get("assurance", "unknown"))] if known else [words.unnamed(party)]
+
+
+def live(rows: Sequence[LiveRow], zone: str) -> RenderableType:
+    """Return what each stage, alias and target held."""
+    if not rows:
+        return Text("Nothing is recorded as live then.")
+    table = _table("What", "Where", f"Since ({zone})", "Who", "#")
+    for row in rows:
+        share = [f"traffic {plain(row['traffic'])}"] if row["traffic"] else []
+        mode = [plain(row["mode"])] if row["mode"] not in {None, "serving"} else []
+        table.add_row(
+            Text(plain(f"{row['model']}/{row['version']}")),
+            Text("\n".join([_where(row), *mode, *share])),
+            Text(_at(row["since"], zone)),
+            Text("\n".join(_who(row["deployed_by"]))),
+            Text(str(row["seq"])),
+        )
+    return table
+
+
+def history(rows: Sequence[HistoryRow], zone: str) -> RenderableType:
+    """Return what happened to a node, oldest first."""
+    if not rows:
+        return Text("Nothing is recorded about it.")
+    table = _table("What", f"When ({zone})", "Who and why", "#")
+    for row in rows:
+        why = [plain(word) for word in (row["ticket"], row["reason"]) if word]
+        table.add_row(
+            Text(plain(row["what"])),
+            Text(f"happened {_at(row['occurred_at'], zone)}\nrecorded {_at(row['recorded_at'], zone)}"),
+            Text("\n".join([*_who(row["actor"]), *why])),
+            Text(str(row["seq"])),
+        )
+    return table
+
+
+def closure(value: ClosureValue, *, down: bool) -> RenderableType:
+    """Return everything above or below a node as a tree; what is reached twice is spelled out once."""
+    return _Grower(value, down=down).grow()
+
+
+class _Grower:
+    """Grows one tree. Not recursive: a closure may be deeper than the interpreter's stack."""
+
+    def __init__(self, value: ClosureValue, *, down: bool) -> None:
+        self._value = value
+        self._down = down
+        self._near, self._far = ("to", "from") if down else ("from", "to")
+        self._edges: dict[str, list[Mapping[str, Any]]] = {}
+        for edge in value["edges"]:
+            self._edges.setdefault(str(edge[self._near]), []).append(edge)  # type: ignore[literal-required]
+
+    def grow(self) -> Tree:
+        root = self._value["root"]
+        tree = Tree(Text(_node(root, self._value["nodes"].get(root))), highlight=False)
+        spelled = {root}
+        pending = [(tree, edge) for edge in reversed(self._edges.get(root, ()))]
+        while pending:
+            branch, edge = pending.pop()
+            key = str(edge[self._far])
+            again = key in spelled and key in self._edges
+            grown = branch.add(Text(self._label(edge, key) + (" (see above)" if again else "")))
+            if not again:
+                spelled.add(key)
+                pending += [(grown, one) for one in reversed(self._edges.get(key, ()))]
+        self._add_apart(tree, spelled)
+        return tree
+
+    def _add_apart(self, tree: Tree, spelled: set[str]) -> None:
+        """Add what belongs to the answer and hangs on no edge of it, such as another name of the root."""
+        for key, node in self._value["nodes"].items():
+            if key not in spelled:
+                tree.add(Text(f"also: {_node(key, node)}"))
+
+    def _label(self, edge: Mapping[str, Any], key: str) -> str:
+        how = "" if edge["how"] == "exact" else f" [{plain(edge['how'])}]"
+        cited = "" if edge["seq"] is None else f" #{edge['seq']}"
+        verb = words.edge(edge["type"], edge["roles"], down=self._down)
+        return f"{verb} {_node(key, self._value['nodes'].get(key))}{how}{cited}"
+
+
+def _node(key: str, node: ClosureNode | None) -> str:
+    if node is None:
+        return plain(key)
+    name = node["name"][:_SHORT_SHA] if node["kind"] == "commit" else node["name"]
+    return plain(f"{node['kind'].replace('_', ' ')} {name}") + _remark(node)
+
+
+def _remark(node: ClosureNode) -> str:
+    """Return what one must know of a node not to read it wrongly."""
+    properties = node["properties"]
+    said = []
+    if node["kind"] == "run" and properties.get("outcome") != "complete":
+        said.append(f"outcome {properties.get('outcome', 'unknown')}")
+    if properties.get("attempted"):
+        said.append("only attempted: its run failed")
+    if properties.get("identity") in {"hint", "unknown"}:
+        said.append(f"identity: {properties['identity']}")
+    return f" ({plain(', '.join(said))})" if said else ""
+
+
+def _where(row: Mapping[str, Any]) -> str:
+    for word in ("stage", "alias", "target"):
+        if row[word] is not None:
+            return plain(row[word]) + f"\n({word})"
+    return "nowhere"
+
+
+def _at(text: str, zone: str) -> str:
+    """Return an instant to the second, without its zone, which the heading names."""
+    return words.when(text, zone).rpartition(" ")[0]
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_lines=False, expand=False)
+    for heading in headings:
+        fixed = heading == "#" or heading.startswith(("When", "Since"))
+        table.add_column(heading, no_wrap=fixed, overflow="fold", justify="right" if heading == "#" else "left")
+    return table
+
+
+def listing(headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> RenderableType:
+    """Return a simple list; ``empty`` is said when there is nothing."""
+    if not rows:
+        return Text(empty)
+    table = _table(*headings)
+    for row in rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    return table

@@ -1,0 +1,48 @@
+"""`lineage verify`: is the history whole, and is the graph its fold? The exit code is the verdict.
+
+It reads files only, needs no running service and no token, and may run beside the service.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lineage_service.cli.screen import busy, emit_json, show_lines
+from lineage_service.evidence.findings import SELF_CONSISTENT
+from lineage_service.evidence.inspection import run_verify
+from lineage_service.server.opening import places_of, read_settings
+
+
+def verify(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also fold the ledger anew and compare every table with it.")
+    ] = False,
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="KEYFILE", help="The log's public key or genesis hash, noted down outside of this machine."
+        ),
+    ] = None,
+    level: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Exit with 3 below this level: 1 self-consistent, 2 signed.")
+    ] = SELF_CONSISTENT,
+    since: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A checkpoint kept from before, which the log must continue.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Verify that the history is whole. Records, chain, tree, signatures, signer's memory; with --deep the graph."""
+    places = places_of(read_settings())
+    report = busy("verifying", lambda: run_verify(places, deep=deep, trust=trust, level=level, since=since))
+    if json:
+        emit_json(report.as_dict())
+    else:
+        show_lines(report.lines())
+    if report.exit_code:
+        raise typer.Exit(report.exit_code)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this verb."""
+    app.command(epilog="Example: lineage verify --deep --trust /media/usb/lineage.vkey")(verify)

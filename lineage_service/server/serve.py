@@ -1,0 +1,90 @@
+"""Runs the service: one process, one writer, one signer. Ends cleanly, so that the last head is signed and stored."""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+from lineage_service.recorder.recorder import wall_clock
+from lineage_service.server.app import create_app
+from lineage_service.server.opening import open_installation
+from lineage_service.settings import Settings, unknown_names
+
+_GRACE_SECONDS: Final = 10
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_log = logging.getLogger("lineage.server")
+
+# Requests are not logged: their addresses may hold names, and what happened stands in the ledger.
+LOGGING: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "loggers": {
+        "lineage": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+        "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "uvicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
+    },
+}
+
+
+def server_of(settings: Settings, app: Any) -> uvicorn.Server:
+    """Return the HTTP server for an application under these settings."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        workers=1,  # one writer a log: more processes would only wait for its lock
+        access_log=False,
+        server_header=False,
+        log_config=LOGGING,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        lifespan="on",
+    )
+    return uvicorn.Server(config)
+
+
+def serve(settings: Settings) -> None:
+    """Open the installation and serve until SIGTERM or SIGINT; then sign, store and close."""
+    installation = open_installation(settings)
+    try:
+        server = server_of(settings, create_app(settings, installation, wall_clock))
+        _warn(settings)
+        _log.info("serving %s on %s", installation.origin, settings.listen)
+        with _signals_end_the_server_only():
+            server.run()
+    finally:
+        installation.close()
+
+
+@contextlib.contextmanager
+def _signals_end_the_server_only() -> Iterator[None]:
+    """Outlive the signal that ends the server: it raises it again when it is done, and we have a head to sign."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _noted) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _noted(number: int, _frame: FrameType | None) -> None:
+    _log.info("ended by signal %d: signing the last head", number)
+
+
+def _warn(settings: Settings) -> None:
+    for name, nearest in unknown_names(os.environ).items():
+        _log.warning("%s means nothing here%s", name, f"; did you mean {nearest}?" if nearest else "")
+    if settings.host not in _LOOPBACK:
+        _log.warning("listening on %s without TLS: put a TLS proxy in front of it", settings.listen)
