@@ -6,10 +6,12 @@ key, its source and its actor.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from graph_schema import names
-from graph_schema.kinds import KIND_BY_WORD, TRIPLES, Edge, How, Role
+from graph_schema.kinds import TRIPLES, Edge, How, Role
+
+_POSSIBLE: Final = frozenset((start.word, edge, end.word) for start, edge, end in TRIPLES)
 
 
 class ImpossibleEdgeError(ValueError):
@@ -64,12 +66,10 @@ class Changes:
         """Assert an edge; several assertions by one record are one: the strongest, with all roles."""
         if not possible(start, edge, end):
             raise ImpossibleEdgeError(f"no {edge.name} from {start} to {end} in this language")
-        self.node(start)
-        self.node(end)
-        known = self.edges.get((start, edge, end))
-        if known is not None:
-            how, roles = How(max(how, known[0])), roles | known[1]
-        self.edges[(start, int(edge), end)] = (int(how), int(roles))
+        self.nodes[start] = self.nodes[end] = None
+        place, strength, bits = (start, int(edge), end), int(how), int(roles)
+        known = self.edges.get(place)
+        self.edges[place] = (strength, bits) if known is None else (max(strength, known[0]), bits | known[1])
 
     def withdraw(self, start: str, edge: Edge, end: str, source: str) -> None:
         """Withdraw what ``source`` asserted of an edge, for ever and whatever its time."""
@@ -84,7 +84,11 @@ class Changes:
         self.points.append((subject, slot, number, value))
 
 
+def each_instant_counts(start: str, end: str) -> bool:
+    """Tell whether every assertion of an edge must be kept: what ``…@?`` means depends on each one's instant."""
+    return start.endswith("@?") or end.endswith("@?")
+
+
 def possible(start: str, edge: Edge, end: str) -> bool:
     """Tell whether the language allows this edge between nodes of these kinds."""
-    kinds = KIND_BY_WORD[names.kind_of(start)], edge, KIND_BY_WORD[names.kind_of(end)]
-    return kinds in TRIPLES
+    return (names.kind_of(start), edge, names.kind_of(end)) in _POSSIBLE

@@ -92,20 +92,21 @@ class Role(IntFlag):
     UNKNOWN = 32
 
 
-ROLE_WORDS: Final = tuple(role.name.lower() for role in Role if role.name)
+_BIT_OF_ROLE: Final = {role.name.lower(): int(role) for role in Role if role.name}  # plain integers: facts have many
+ROLE_WORDS: Final = tuple(_BIT_OF_ROLE)
 
 
 def roles_to_bits(words: list[str]) -> int:
     """Return the bit set of role words; an empty list means the role is not known."""
     bits = 0
     for word in words:
-        bits |= Role[word.upper()]
-    return int(bits) or int(Role.UNKNOWN)
+        bits |= _BIT_OF_ROLE[word]
+    return bits or int(Role.UNKNOWN)
 
 
 def roles_from_bits(bits: int) -> list[str]:
     """Return the role words of a bit set, in numeric order."""
-    return [word for word in ROLE_WORDS if bits & Role[word.upper()]]
+    return [word for word, bit in _BIT_OF_ROLE.items() if bits & bit]
 
 
 _V = (Kind.MODEL_VERSION, Kind.PROMPT_VERSION)

@@ -63,7 +63,7 @@ UNKNOWN_CREATION: Final = "?"
 
 _MAX_CREATED_MS: Final = 2**53 - 1
 _REMEMBERED: Final = 16_384
-"""Keys whose parts are kept: a question takes the same keys apart again and again."""
+"""How many keys are kept with their parts: facts and questions name the same things again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +249,11 @@ def _named(text: str, kind: str, rest: str, decode: Callable[[str], str]) -> Nam
     return Name(kind, tuple(map(decode, parts)))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _key(kind: str, *parts: str) -> str:
+    """Return the key of parts; remembered, because most facts name what the facts before them named."""
     form = _FORMS[kind]
-    encoded = (encode_part(part, slash=slash) for part, slash in zip(parts, form.slashes, strict=True))
+    encoded = [encode_part(part, slash=slash) for part, slash in zip(parts, form.slashes, strict=True)]
     return f"{kind}:{form.template.format(*encoded)}"
 
 

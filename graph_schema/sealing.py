@@ -89,19 +89,27 @@ def people(event: Mapping[str, Any]) -> set[Person]:
         found.add((actor["issuer"], actor["subject"], actor.get("kind", "person")))
     if behalf := actor.get("on_behalf_of"):
         found.add((behalf["issuer"], behalf["subject"], "person"))
-    _people_in(event["body"], compiled(_body_class(event["type"])), found)
+    _people_in(event["body"], _steps_to_people(_body_class(event["type"])), found)
     return found
+
+
+@cache
+def _steps_to_people(model: type[BaseModel]) -> tuple[_Step, ...]:
+    """Return the steps of a model at the end of which somebody may be named; most facts have none."""
+    return tuple(
+        step for step in compiled(model) if step[3] and (step[3] is PersonRef or _steps_to_people(step[3]))
+    )
 
 
 def _people_in(value: Mapping[str, Any], steps: tuple[_Step, ...], found: set[Person]) -> None:
     for key, _, many, nested in steps:
-        if nested is None or key not in value:
+        if key not in value:
             continue
         for part in value[key] if many else (value[key],):
             if nested is PersonRef:
                 found.add((part["issuer"], part["subject"], "person"))
             else:
-                _people_in(part, compiled(nested), found)
+                _people_in(part, _steps_to_people(nested), found)
 
 
 @cache

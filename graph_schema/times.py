@@ -11,6 +11,7 @@ second, which Unix time does not have: it becomes the last microsecond before it
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,6 +28,8 @@ _LAST_MINUTE: Final = 86_340 * MICROS_PER_SECOND
 _MINUTE: Final = 60 * MICROS_PER_SECOND
 _DAY: Final = 1440 * _MINUTE
 _SHOWN: Final = 48
+_REMEMBERED: Final = 4096
+"""How many instants are kept with their texts: a fact's time is read, and a group's written, several times on end."""
 
 _INSTANT = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[Tt ](?P<minute>(?:[01]\d|2[0-3]):[0-5]\d):(?P<second>\d\d)(?:\.(?P<fraction>\d+))?"
@@ -40,6 +43,7 @@ class TimeError(ValueError):
     """A text that is not a time, an instant out of range, or a zone nobody knows."""
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_time(text: str) -> int:
     """Return the instant of an RFC 3339 time, in microseconds.
 
@@ -58,6 +62,7 @@ def parse_time(text: str) -> int:
     return _parse_freely(text)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def format_time(micros: int) -> str:
     """Return the one form we write, ``YYYY-MM-DDTHH:MM:SS.ffffffZ``, whose order as text is the order of time.
 

@@ -15,7 +15,9 @@ from typing import Any
 
 from graph_schema import canonical, times
 from graph_schema.events import archive, parse_event, people
+from lineage_service.ledger import keys
 from lineage_service.ledger.merkle import Frontier, leaf_hash
+from lineage_service.ledger.sealing import head_mac
 from lineage_service.recorder.installation import Installation, Places, create
 from lineage_service.recorder.preparation import Incoming, Sender
 from lineage_service.store.sqlite import SqliteStore
@@ -217,6 +219,14 @@ def hostile(database: Path) -> Iterator[sqlite3.Connection]:
         yield connection
         for _, text in triggers:
             connection.execute(text)
+
+
+def reseal(places: Places) -> None:
+    """Seal the head anew, as only whoever holds the id key can: a service of another version, say."""
+    with contextlib.closing(sqlite3.connect(places.database, isolation_level=None)) as connection:
+        parts = connection.execute("SELECT size, last, time, frontier, fold_version FROM head").fetchone()
+        mac = head_mac(keys.load_secret(places.id_key), keys.load_key(places.log_key).name, parts)
+        connection.execute("UPDATE head SET mac = ?", (mac,))
 
 
 def rows_of(database: Path) -> list[Row]:

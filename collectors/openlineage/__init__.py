@@ -4,6 +4,6 @@ The service's ``POST /lineage`` hands in what it parsed and keeps the raw event;
 """
 
 from collectors.openlineage.document import OpenLineageError
-from collectors.openlineage.translate import translate
+from collectors.openlineage.translate import one_spelling, translate
 
-__all__ = ["OpenLineageError", "translate"]
+__all__ = ["OpenLineageError", "one_spelling", "translate"]

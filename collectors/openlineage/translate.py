@@ -6,14 +6,13 @@ Follows https://openlineage.io/spec/2-0-2/OpenLineage.json. Rules kept here:
   ``producer`` is not read. Unknown facets are accepted; the raw event is kept elsewhere, so nothing is lost by them.
 - An event adds facts and replaces none: inputs, outputs and facets come on any event of a run, and later ones may hold
   less. FAIL followed by COMPLETE gives both states; which one counts is for queries to say.
-- No OpenLineage event has an id. ``source.event_id`` is the SHA-256 of its canonical JSON, cut to 32 hex digits; all
-  facts of one event share it.
+- No OpenLineage event has an id. ``one_spelling`` gives the bytes by which a receiver knows an event again; a digest of
+  them never becomes part of a fact, because whoever knows the rest of an event could guess a personal value from it.
 - A list that does not fit one record is split into several facts ("part 2 of 3" in ``source.ref``), never cut. A schema
   cannot be split, because a later description replaces it whole: a larger one is refused.
 - There is no fact about a job alone. A JobEvent describes its datasets; its inputs and outputs make no edges.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -57,7 +56,8 @@ def translate(value: Mapping[str, Any], *, received_actor: Mapping[str, Any]) ->
         OpenLineageError: naming the field at fault.
     """
     event = as_part("", value)
-    facts = _Facts(_fingerprint(value), _time(event), received_actor)
+    one_spelling(value)
+    facts = _Facts(_time(event), received_actor)
     kind = _kind(event)
     if kind == "RunEvent":
         return [*_run(event, facts), *_described(event, facts)]
@@ -71,13 +71,12 @@ def translate(value: Mapping[str, Any], *, received_actor: Mapping[str, Any]) ->
 class _Facts:
     """What all facts of one event have in common."""
 
-    event_id: str
     at: str
     actor: Mapping[str, Any]
 
     def fact(self, kind: str, body: Mapping[str, Any], path: str, part: str = "") -> dict[str, Any]:
         """Return one wire event without its absent fields; ``path`` is to blame if it is too large to record."""
-        source = {"event_id": self.event_id, "ref": part} if part else {"event_id": self.event_id}
+        source = {"ref": part} if part else {}
         said = {key: value for key, value in body.items() if value is not None and value != []}
         if (size := _recorded_bytes(said)) > EVENT_BYTES:
             raise OpenLineageError(path, f"gives a fact of {size} bytes; a record holds {EVENT_BYTES} and is never cut")
@@ -91,14 +90,15 @@ class _Facts:
         }
 
 
-def _fingerprint(value: object) -> str:
+def one_spelling(value: object) -> bytes:
+    """Return the JSON of an event in the one spelling that all its repeats share; OpenLineageError if it has none."""
     try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     except RecursionError:
         raise OpenLineageError("", "is nested too deeply") from None
     except (TypeError, ValueError):
         raise OpenLineageError("", "is not a JSON value") from None
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return text.encode()
 
 
 def _time(event: Part) -> str:

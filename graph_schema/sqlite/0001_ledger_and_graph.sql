@@ -19,7 +19,8 @@ CREATE TABLE head(
   last         BLOB    NOT NULL,
   time         INTEGER NOT NULL,
   frontier     BLOB    NOT NULL,
-  fold_version INTEGER NOT NULL
+  fold_version INTEGER NOT NULL,
+  mac          BLOB    NOT NULL  -- by the service, whose key lies outside the database: who has only this file cannot append
 ) STRICT;
 CREATE TABLE note(one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, note BLOB NOT NULL) STRICT;
 CREATE TABLE tile(level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY(level, number)) STRICT, WITHOUT ROWID;

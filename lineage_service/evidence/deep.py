@@ -9,6 +9,7 @@ and no authority. A table that is none of these fails. Rules kept:
 - rows are streamed and merged in order: memory does not grow with the ledger, temporary disk space does.
 """
 
+import hmac
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from lineage_service.evidence.rebuild import fold_into
 from lineage_service.evidence.rows import Row, differences, lenient, scratch, shown
 from lineage_service.evidence.structure import check_structure, schema_version
 from lineage_service.evidence.vault_check import Expectations, check_vault
+from lineage_service.ledger.sealing import head_mac
 from lineage_service.recorder.payloads import Secrets
 from lineage_service.store.migrations import sqlite_files
 from lineage_service.store.protocol import RecordQuery
@@ -51,7 +53,7 @@ class _Folded:
 
 _FOLDED: Final = {
     "record": _Folded(("seq",), cls="edit"),
-    "head": _Folded(("one",), cls="tree"),
+    "head": _Folded(("one",), left_out=("mac",), cls="tree"),
     "tile": _Folded(("level", "number"), cls="tree"),
     "migration": _Folded(("number",), cls="schema"),
     "node": _Folded(("key",), left_out=("id",)),
@@ -94,10 +96,26 @@ def check_deep(
         _check_integrity(live, draft)
         _check_folded(live, fresh, expectations.unknown_from, draft)
         _check_note_row(live, draft)
+        if secrets is not None:
+            _check_head_seal(live, secrets, draft)
         check_vault(live, expectations, secrets, secrets_missing, draft)
     finally:
         fresh.close()
         expectations.close()
+
+
+# --------------------------------------------------------------------------------------------------------- the seal
+
+
+def _check_head_seal(live: sqlite3.Connection, secrets: Secrets, draft: Draft) -> None:
+    """Tell whether the service moved the head, or somebody who has the database but no key."""
+    for *parts, mac in live.execute("SELECT size, last, time, frontier, fold_version, mac FROM head"):
+        size, last, time, frontier, fold_version = parts
+        expected = head_mac(secrets.id_key, secrets.origin, (size, last, time, frontier, fold_version))
+        if not hmac.compare_digest(mac, expected):
+            draft.find("tree", None, "the service's seal", "another", "the head was not written by the service")
+        else:
+            draft.verified.append("the head's seal: the service moved it there")
 
 
 # ------------------------------------------------------------------------------------------------------------ indexes

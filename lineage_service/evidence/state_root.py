@@ -11,8 +11,9 @@ entity in normal form; 0 is one zero byte::
 
 Rules kept: nothing in it depends on the order of arrival (no record numbers), and two stores may keep more or fewer
 assertions of an edge as long as they keep those that are not dominated: one source's assertion is dropped if another
-of its own is at least as early and as strong and has all its roles. Withdrawn assertions are not in it. Order keys are
-lowercase hex; registers and slots are lists, because their names come from outside.
+of its own is at least as early and as strong and has all its roles, and no end of the edge is an undated version.
+Withdrawn assertions are not in it. Order keys are lowercase hex; registers and slots are lists, because their names
+come from outside.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from typing import Any, Final
 
 import orjson
 
+from graph_schema.changes import each_instant_counts
 from graph_schema.kinds import Edge, Kind
 from lineage_service.ledger.merkle import Frontier, leaf_hash
 from lineage_service.store.protocol import END_OF_TIME, Assertion, Cut, NodeFacts, Point, PointQuery, Reader
@@ -95,7 +97,12 @@ def _edges(assertions: Sequence[Assertion]) -> list[list[Any]]:
     stated: dict[tuple[int, str, str], set[tuple[int, int, int]]] = {}
     for item in assertions:
         stated.setdefault((item.type, item.end, item.source), set()).add((item.at, item.how, item.roles))
-    return sorted([*edge, *one] for edge, said in stated.items() for one in _undominated(said))
+    counting = {item.end for item in assertions if each_instant_counts(item.start, item.end)}
+    return sorted(
+        [*edge, *one]
+        for edge, said in stated.items()
+        for one in (said if edge[1] in counting else _undominated(said))
+    )
 
 
 def _undominated(said: set[tuple[int, int, int]]) -> list[tuple[int, int, int]]:

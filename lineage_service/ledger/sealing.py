@@ -26,6 +26,7 @@ _NONCE: Final = 12
 _SALT: Final = 16
 _ID_DIGEST_BYTES: Final = 10
 _WRAP: Final = b"lineage-wrap-v1"
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 Random = Callable[[int], bytes]
 
@@ -41,7 +42,7 @@ def token_text(data: bytes) -> str:
 
 def commit(field: str, value: Any, random: Random) -> tuple[bytes, str]:
     """Return the disclosure ``d`` of a value under fresh salt, and the digest that stands in the record."""
-    content = json.dumps([token_text(random(_SALT)), field, value], ensure_ascii=False, separators=(",", ":"))
+    content = _JSON.encode([token_text(random(_SALT)), field, value])
     disclosure = urlsafe_b64encode(content.encode()).rstrip(b"=")
     return disclosure, digest_of(disclosure)
 
@@ -70,6 +71,17 @@ def keyed_digest(key: bytes, *parts: str) -> bytes:
     return hmac.digest(key, "\x00".join(parts).encode(), "sha256")
 
 
+def head_mac(key: bytes, origin: str, parts: tuple[int, bytes, int, bytes, int]) -> bytes:
+    """Return the seal of a head: (size, last leaf, time, compact range, fold version), by a key outside the database.
+
+    Whoever can write the database but has no key can append records that chain well; a head they moved is not sealed,
+    so the service will not sign it after them.
+    """
+    size, last, time, frontier, fold_version = parts
+    text = f"lineage-head-v1|{origin}|{size}|{last.hex()}|{time}|{frontier.hex()}|{fold_version}"
+    return hmac.digest(key, text.encode(), "sha256")
+
+
 class Keyring:
     """Wraps data keys under the key-encryption key, and encrypts with them. Prints without its secret."""
 
@@ -83,8 +95,8 @@ class Keyring:
 
     def new_key(self) -> tuple[bytes, bytes]:
         """Return a fresh data key and its wrapped form."""
-        key = self._random(KEY_BYTES)
-        nonce = self._random(_NONCE)
+        fresh = self._random(KEY_BYTES + _NONCE)  # one call: the system's randomness costs more than its bytes
+        key, nonce = fresh[:KEY_BYTES], fresh[KEY_BYTES:]
         return key, nonce + self._kek.encrypt(nonce, key, _WRAP)
 
     def unwrap(self, wrapped: bytes) -> bytes:

@@ -18,6 +18,8 @@ from lineage_service.store.protocol import Point, PointQuery
 
 LINEAGE = frozenset({"code", "data", "run", "model"})
 MOVEMENT = frozenset({"movement"})
+OBSERVES_TARGETS = frozenset({"kubernetes"})
+"""Kinds of sources that see what a target serves; a registry only knows what it was told."""
 _PROVING = frozenset({"in_path", "polled"})
 _MANY = 10_000
 
@@ -31,8 +33,13 @@ class Seen:
     complete: bool
 
 
-def seen_by(asking: Asking, families: frozenset[str], start: int | None, stop: int) -> Seen:
-    """Return the coverage of an interval (microseconds; ``start`` None: since each source's registration)."""
+def seen_by(
+    asking: Asking, families: frozenset[str], start: int | None, stop: int, *, targets: bool = False
+) -> Seen:
+    """Return the coverage of an interval (microseconds; ``start`` None: since each source's registration).
+
+    With ``targets`` the answer speaks of what is served where, which only a source that looks there can prove.
+    """
     keys = asking.reader.find(Kind.SOURCE.value, "source:", None, _MANY, asking.whenever)
     registers = registers_of(Asking(asking.reader, asking.whenever), keys)
     concerned = [key for key in keys if families & set(registers.get(key, {}).get("families", ()))]
@@ -44,6 +51,8 @@ def seen_by(asking: Asking, families: frozenset[str], start: int | None, stop: i
     proven = bool(concerned)
     for key in concerned:
         proven &= _judge(key, registers[key], points[key], (start, stop), found)
+    if targets:
+        proven &= any(registers[key].get("kind") in OBSERVES_TARGETS for key in concerned)
     return Seen(found.coverage, found.gaps, proven and not found.gaps)
 
 

@@ -51,7 +51,9 @@ def deployments(asking: Asking, wanted: DeploymentFilter) -> Answer[DeploymentsV
     if more:
         gaps.append(Gap(kind="limit", subject="deployments", detail=f"{len(found) - len(page)} more rows follow"))
     value = DeploymentsValue(rows=rows, after=orjson.dumps(sort_key(page[-1])).decode() if more else None)
-    seen = seen_by(asking, MOVEMENT, wanted.start, min(asking.cut.as_of, wanted.stop or asking.cut.as_of))
+    until = min(asking.cut.as_of, wanted.stop or asking.cut.as_of)
+    about_targets = wanted.target is not None or any(row["target"] for row in rows)
+    seen = seen_by(asking, MOVEMENT, wanted.start, until, targets=about_targets)
     return asking.answer(
         "deployments",
         _parameters(wanted),

@@ -29,7 +29,8 @@ def live(asking: Asking, target: str | None = None, model: str | None = None) ->
     modes = _modes(asking, {one.target for one in held if one.target})
     gaps: list[Gap] = []
     rows = [_row(asking, one, modes, gaps) for one in held]
-    seen = seen_by(asking, MOVEMENT, None, asking.cut.as_of)
+    about_targets = target is not None or any(row["target"] for row in rows)
+    seen = seen_by(asking, MOVEMENT, None, asking.cut.as_of, targets=about_targets)
     return asking.answer(
         "live",
         {name: value for name, value in (("target", target), ("model", model)) if value is not None},

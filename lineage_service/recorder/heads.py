@@ -4,14 +4,17 @@ Everything needed lies in memory: the compact range at the last signed head and 
 come the consistency proof for the stateful signer and the inclusion proof of each receipt, without a read.
 """
 
+import hmac
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from lineage_service.errors import IntegrityError
 from lineage_service.ledger.checkpoint import Checkpoint
 from lineage_service.ledger.errors import LedgerError
 from lineage_service.ledger.merkle import Frontier, consistency_proof, frontier_at, node_hash, suffix_proofs
+from lineage_service.ledger.sealing import head_mac
 from lineage_service.ledger.signer import Signer
 from lineage_service.ledger.tiles import TileReader
 from lineage_service.store.protocol import Head, Store
@@ -43,10 +46,16 @@ class SignedHead:
 class HeadSigner:
     """Signs heads of one log through its stateful signer. Thread-safe."""
 
-    def __init__(self, signer: Signer, origin: str, store: Store) -> None:
-        """Take up where the log stands; IntegrityError if the signer has seen more than the store holds."""
+    def __init__(self, signer: Signer, origin: str, store: Store, seal_key: bytes) -> None:
+        """Take up where the log stands.
+
+        Raises:
+            IntegrityError: if the signer has seen more than the store holds, or another history, or if the head was
+                moved by somebody without ``seal_key``.
+        """
         self._signer = signer
         self._origin = origin
+        self._seal_key = seal_key
         self._mutex = threading.Lock()
         self._signing = threading.Lock()
         self._leaves: list[bytes] = []
@@ -55,6 +64,7 @@ class HeadSigner:
         self.failures = 0
         with store.read() as reader:
             self._head = reader.head()
+            self._require_own(self._head)
             seen = signer.state
             signed = seen.size if seen else 0
             if signed > self._head.size:
@@ -65,7 +75,25 @@ class HeadSigner:
                 )
             tiles = TileReader(reader.hashes, reader.tile)
             self._base = frontier_at(signed, tiles.subtree)
+            if seen is not None and self._base.root() != seen.root:
+                raise IntegrityError(
+                    f"the store's first {signed} records are not those the signer has seen: this is another history. "
+                    "Nothing is served. Restore the database that belongs to this signer, or run `lineage verify`."
+                )
             self._leaves = reader.hashes(signed, self._head.size)
+
+    def sealed(self, head: Head) -> Head:
+        """Return a head with our seal, by which the next start knows that we moved it there."""
+        parts = (head.size, head.last, head.time, head.frontier.to_bytes(), head.fold_version)
+        return replace(head, mac=head_mac(self._seal_key, self._origin, parts))
+
+    def _require_own(self, head: Head) -> None:
+        if head.size and not hmac.compare_digest(head.mac, self.sealed(head).mac):
+            raise IntegrityError(
+                f"the end of the log (record {head.size - 1}) was not written by this service: somebody with access to "
+                "the database added or removed records. Nothing is served or signed. Run `lineage verify`, restore the "
+                "newest database that verifies, or bring back the id key that belongs to it."
+            )
 
     @property
     def size(self) -> int:

@@ -78,7 +78,7 @@ class Installation:
         self.own = Sender(OWN_KIND, self.origin, "system")
         signer = Signer(log_key, places.signer_state)
         try:
-            self.heads = HeadSigner(signer, self.origin, store)
+            self.heads = HeadSigner(signer, self.origin, store, self.secrets.id_key)
         except BaseException:
             signer.close()
             raise

@@ -155,14 +155,17 @@ class Recorder:
         taken = self._take()
         try:
             self._write(taken)
-        except StoreConflictError as error:
+        except StoreUnavailableError as error:
+            self._fail(taken, error)
+        except Exception as error:  # noqa: BLE001  whatever it is, every waiting caller must be told
             if len(taken) == 1:
                 self._fail(taken, error)
                 return
             for request in taken:  # one of them is poisoned: it fails alone
                 self._write_alone(request)
-        except Exception as error:  # noqa: BLE001  whatever it is, every waiting caller must be told
-            self._fail(taken, error)
+        except BaseException:
+            self._fail(taken, OverloadedError("the service was interrupted; nothing of this was recorded, try again"))
+            raise
 
     def _write_alone(self, request: _Request) -> None:
         try:
@@ -180,6 +183,11 @@ class Recorder:
         with self._store.begin() as transaction:
             ids = [item.id for request in requests for item in request.prepared]
             head, known = transaction.head(ids)
+            if head.size != self._signer.size:
+                raise StoreConflictError(
+                    f"the log has {head.size} records, this process left it at {self._signer.size}: another process "
+                    "writes to it. Nothing was recorded; stop one of them and run `lineage verify`"
+                )
             results, group = self._build(requests, head, known)
             if group.records:
                 transaction.append(group.records)
@@ -218,7 +226,8 @@ class Recorder:
                 receipts.append(receipt)
             results.append(receipts)
         frontier = head.frontier.extend([record.leaf for record in group.records])
-        group.head = Head(frontier.size, last, at if group.records else head.time, frontier, FOLD_VERSION)
+        time_of_head = at if group.records else head.time
+        group.head = self._signer.sealed(Head(frontier.size, last, time_of_head, frontier, FOLD_VERSION))
         return results, group
 
     @staticmethod

@@ -31,13 +31,17 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of the log: how many records, the last leaf hash, the last time, the compact range."""
+    """The end of the log: how many records, the last leaf hash, the last time, the compact range.
+
+    ``mac`` is the writer's seal of all this (``ledger.sealing.head_mac``); a store keeps it and asks nothing of it.
+    """
 
     size: int
     last: bytes
     time: int
     frontier: Frontier
     fold_version: int
+    mac: bytes = b""
 
 
 EMPTY_HEAD = Head(0, bytes(32), 0, Frontier(), FOLD_VERSION)

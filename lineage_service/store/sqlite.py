@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from graph_schema import names
-from graph_schema.changes import Changes
+from graph_schema.changes import Changes, each_instant_counts
 from graph_schema.kinds import KIND_BY_WORD
 from lineage_service.errors import OverloadedError, StoreConflictError, StoreUnavailableError
 from lineage_service.ledger.merkle import Frontier
@@ -196,7 +196,7 @@ class SqliteTransaction:
         self._found: Head | None = None
         self.fresh: dict[str, int] = {}
 
-    _HEAD: Final = "SELECT size, last, time, frontier, fold_version FROM head"
+    _HEAD: Final = "SELECT size, last, time, frontier, fold_version, mac FROM head"
     _KNOWN_ID: Final = "SELECT seq, leaf, time FROM record WHERE id = ?"
 
     def head(self, ids: Sequence[str]) -> tuple[Head, dict[str, KnownReceipt]]:
@@ -205,7 +205,7 @@ class SqliteTransaction:
         if self._observer is not None:
             self._observer.begin()
         row = self._connection.execute(self._HEAD).fetchone()
-        self._found = EMPTY_HEAD if row is None else Head(row[0], row[1], row[2], Frontier.from_bytes(row[3]), row[4])
+        self._found = EMPTY_HEAD if row is None else Head(*row[:3], Frontier.from_bytes(row[3]), *row[4:])
         known: dict[str, KnownReceipt] = {}
         for text in ids:
             row = self._connection.execute(self._KNOWN_ID, (bytes.fromhex(text),)).fetchone()
@@ -272,12 +272,15 @@ class SqliteTransaction:
         return ids
 
     _ADD_PROPERTIES: Final = "INSERT INTO property(node, ord, seq, registers) VALUES (?, ?, ?, ?)"
-    # An assertion that earlier-recorded ones of its source dominate says nothing new (architecture: the law).
+    # An assertion that earlier-recorded ones of its source dominate says nothing new, unless each instant counts.
     _ADD_EDGE: Final = """
         INSERT INTO edge(src, type, dst, seq, source, at, how, roles) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
         WHERE NOT EXISTS (
           SELECT 1 FROM edge e WHERE e.src = ?1 AND e.type = ?2 AND e.dst = ?3
           AND e.source = ?5 AND e.at <= ?6 AND e.how >= ?7 AND (e.roles & ?8) = ?8)
+    """
+    _ADD_EVERY_EDGE: Final = """
+        INSERT INTO edge(src, type, dst, seq, source, at, how, roles) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     """
     _ADD_WITHDRAWAL: Final = "INSERT INTO withdrawal(src, type, dst, source, seq) VALUES (?, ?, ?, ?, ?)"
     _ADD_POINT: Final = """
@@ -290,6 +293,7 @@ class SqliteTransaction:
         ids = self._resolve(changes)
         properties: list[tuple[int, bytes, int, str]] = []
         edges: list[tuple[int, ...]] = []
+        every_edge: list[tuple[int, ...]] = []
         withdrawals: list[tuple[int, ...]] = []
         points: list[tuple[int, str, str, bytes, int, int, int | None, str]] = []
         for seq, change in changes:
@@ -298,7 +302,8 @@ class SqliteTransaction:
             for key, registers in change.properties.items():
                 properties.append((ids[key], change.order, seq, _json(registers)))
             for (start, kind, end), (how, roles) in change.edges.items():
-                edges.append((ids[start], kind, ids[end], seq, source, change.at, how, roles))
+                rows = every_edge if each_instant_counts(start, end) else edges
+                rows.append((ids[start], kind, ids[end], seq, source, change.at, how, roles))
             for start, kind, end, of_source in change.withdrawals:
                 withdrawals.append((ids[start], kind, ids[end], ids[of_source], seq))
             for subject, slot, n, value in change.points:
@@ -306,6 +311,7 @@ class SqliteTransaction:
                 points.append((ids[subject], family, name, change.order, n, seq, actor, _json(value)))
         self._connection.executemany(self._ADD_PROPERTIES, sorted(properties))
         self._connection.executemany(self._ADD_EDGE, sorted(edges))
+        self._connection.executemany(self._ADD_EVERY_EDGE, sorted(every_edge))
         self._connection.executemany(self._ADD_WITHDRAWAL, sorted(withdrawals))
         self._connection.executemany(self._ADD_POINT, sorted(points, key=itemgetter(0, 1, 2, 3, 4)))
 
@@ -322,15 +328,18 @@ class SqliteTransaction:
             self._ADD_PAYLOAD, [(p.digest, p.seq, p.salt, p.key, p.ciphertext) for p in payloads]
         )
 
-    _OPEN_HEAD: Final = "INSERT INTO head(one, size, last, time, frontier, fold_version) VALUES (1, ?, ?, ?, ?, ?)"
+    _OPEN_HEAD: Final = """
+        INSERT INTO head(one, size, last, time, frontier, fold_version, mac) VALUES (1, ?, ?, ?, ?, ?, ?)
+    """
     _MOVE_HEAD: Final = """
-        UPDATE head SET size = ?, last = ?, time = ?, frontier = ?, fold_version = ? WHERE size = ? AND last = ?
+        UPDATE head SET size = ?, last = ?, time = ?, frontier = ?, fold_version = ?, mac = ?
+        WHERE size = ? AND last = ?
     """
 
     def move_head(self, head: Head) -> None:
         """Move the head by compare-and-swap."""
         found = self._require_head()
-        row = (head.size, head.last, head.time, head.frontier.to_bytes(), head.fold_version)
+        row = (head.size, head.last, head.time, head.frontier.to_bytes(), head.fold_version, head.mac)
         if found.size == 0:
             self._connection.execute(self._OPEN_HEAD, row)
             return

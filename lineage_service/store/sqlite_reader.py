@@ -40,7 +40,7 @@ class SqliteReader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    _HEAD: Final = "SELECT size, last, time, frontier, fold_version FROM head"
+    _HEAD: Final = "SELECT size, last, time, frontier, fold_version, mac FROM head"
 
     def head(self) -> Head:
         """Return the head."""
@@ -49,7 +49,7 @@ class SqliteReader:
             if self.record(0) is not None:
                 raise IntegrityError("the ledger has records but no head: stop the service and run `lineage verify`")
             return EMPTY_HEAD
-        return Head(row[0], row[1], row[2], Frontier.from_bytes(row[3]), row[4])
+        return Head(row[0], row[1], row[2], Frontier.from_bytes(row[3]), row[4], row[5])
 
     _NOTE: Final = "SELECT note FROM note"
 
@@ -233,11 +233,12 @@ class SqliteReader:
         WHERE p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4
         AND (?5 IS NULL OR p.name = ?5) AND (?6 IS NULL OR a.key = ?6)
     """
+    # The plus signs keep the planner on the primary key: by slot and order it would read every subject.
     _POINTS_OF_SLOT: Final = """
         SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
         FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN point p ON p.subject = s.id
         LEFT JOIN node a ON a.id = p.actor
-        WHERE p.slot = ?7 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4
+        WHERE p.slot = ?7 AND +p.ord >= ?2 AND +p.ord < ?3 AND p.seq <= ?4
         AND (?5 IS NULL OR p.name = ?5) AND (?6 IS NULL OR a.key = ?6)
     """
     _POINTS_IN_SLOT: Final = """

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
 
@@ -20,7 +20,7 @@ from tests.architecture.tree import ROOT
 from tests.service import make_service
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SETTING = re.compile(r"LINEAGE_[A-Z0-9_]+")
+SETTING = re.compile(r"\bLINEAGE_[A-Z0-9_]+")
 CODE = re.compile(r"`([^`]+)`")
 MOST_LINES = 350
 
@@ -49,7 +49,7 @@ def plugin_names() -> set[str]:
     return set(SETTING.findall(Path(plugin_settings.__file__).read_text(encoding="utf-8")))
 
 
-def verbs(command: click.Command, path: str = "") -> Iterator[str]:
+def verbs(command: Any, path: str = "") -> Iterator[str]:
     """Give every command that does something, by its whole name."""
     inner = getattr(command, "commands", None)
     if inner is None:

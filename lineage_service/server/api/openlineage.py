@@ -1,8 +1,9 @@
 """OpenLineage events in, as their producers send them: one at a time, or many in an array.
 
 Follows https://openlineage.io/spec/2-0-2/OpenLineage.json. The raw body is kept as the payload of the records it
-becomes. Nobody is known to have done what an event tells, so no actor is invented. Producers drop an event on 429 and
-wait five seconds at most: overload is 503, and the answer waits for the commit, not for the signature.
+becomes; of a batch, each event by itself. Nobody is known to have done what an event tells: no actor is invented.
+Producers drop an event on 429 and wait five seconds at most: overload is 503, and the answer waits for the commit, not
+for the signature.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Response
 
-from collectors.openlineage import OpenLineageError, translate
+from collectors.openlineage import OpenLineageError, one_spelling, translate
 from lineage_service.errors import InputError
 from lineage_service.recorder.preparation import Incoming, Prepared
 from lineage_service.recorder.preparation import Sender as RecordedUnder
@@ -46,11 +47,12 @@ def record_batch(who: Producer, parts: PartsOf, body: Body) -> Response:
     failed: list[dict[str, Any]] = []
     with parts.quarantine.keeping(who, body, "POST /api/v1/lineage/batch"):
         values = _array(read_json(body, floats=True, wide=True))
-    raw, first = body.document(), None
+    first: InputError | None = None
     for index, value in enumerate(values):
         try:
-            prepared += _prepared(parts, who, value, raw)
-        except InputError as error:
+            prepared += _prepared(parts, who, value, one_spelling(value))
+        except (InputError, OpenLineageError) as failure:
+            error = failure if isinstance(failure, InputError) else InputError(str(failure))
             first = first or InputError(error.problem, field=error.field, index=index)
             failed.append({"index": index, "reason": error.problem, "field": error.field, "retriable": False})
     if first is not None:
@@ -95,5 +97,5 @@ def _prepared(parts: Parts, who: SourcePrincipal, value: Any, raw: bytes) -> lis
     incoming = []
     for index, fact in enumerate(facts):
         permission(who, fact["type"])
-        incoming.append(Incoming(event_of(fact, index), under, raw))
+        incoming.append(Incoming(event_of(fact, index), under, raw, one_spelling(value)))
     return parts.installation.preparation.prepare(incoming)

@@ -22,7 +22,7 @@ from lineage_service.recorder.preparation import Incoming
 from lineage_service.store.migrations import migrate_sqlite
 from lineage_service.store.protocol import StoredRecord
 from lineage_service.store.sqlite import SqliteStore
-from tests.ledgers import MLFLOW, copy_of, fact, hostile, make_ledger, rechained, reopen, rows_of
+from tests.ledgers import MLFLOW, copy_of, fact, hostile, make_ledger, rechained, reopen, reseal, rows_of
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,7 @@ def test_a_graph_of_another_fold_is_not_called_tampered(ledger: Places) -> None:
     with hostile(ledger.database) as connection:
         connection.execute("UPDATE head SET fold_version = fold_version + 1")
         connection.execute("DELETE FROM point WHERE slot = 'stage'")
+    reseal(ledger)
     report = run_verify(ledger, deep=True)
     assert report.exit_code == 2
     assert any("lineage rebuild" in line for line in report.incomplete)

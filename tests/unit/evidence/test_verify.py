@@ -28,6 +28,7 @@ from tests.ledgers import (
     rechained,
     record_all,
     reopen,
+    reseal,
     rows_of,
     ticking,
     varied_events,
@@ -363,6 +364,7 @@ def newer(ledger: Places, records: list[dict[str, Any]]) -> Places:
         connection.execute("DELETE FROM note")
     ledger.signer_state.unlink()
     sign_again(ledger, rows)
+    reseal(ledger)
     return ledger
 
 

@@ -45,7 +45,6 @@ def test_a_run_event_of_the_python_client_gives_the_run_and_what_it_says_of_its_
         ("dataset.declared", MODEL),
     ]
     assert {fact["occurred_at"] for fact in made} == {at}
-    assert len({fact["source"]["event_id"] for fact in made}) == 1
 
 
 def test_a_job_event_of_the_python_client_describes_its_datasets_and_makes_no_run() -> None:
@@ -136,5 +135,5 @@ def test_the_repeats_that_a_client_was_seen_to_send_are_told_apart_by_their_time
     sent = recording("openlineage-http-retry-observed.json")
     template = recording(PYTHON)[0]["body"]
     made = [facts(template | {"eventTime": one["eventTime"], "eventType": one["eventType"]}) for one in sent]
-    identities = [fact[0]["source"]["event_id"] for fact in made]
+    identities = [repr(fact) for fact in made]
     assert len(set(identities)) == len({one["eventTime"] for one in sent}) == 6

@@ -1,0 +1,207 @@
+"""Points are found by subject, slot and actor, in the order of what happened, each as it was set."""
+
+from graph_schema import names
+from graph_schema.changes import after_instant, order_key
+from graph_schema.fold.people import person_key
+from lineage_service.store.protocol import Cut, Point, PointQuery, Store
+from tests.conformance.log import EVER, MLFLOW, Log, event_id, fact, mention, point, points_of, run, values_of
+
+MODEL, OTHER_MODEL = names.model("prod", "credit"), names.model("prod", "churn")
+ANNA, BOT = person_key("p_anna"), person_key("s_bot")
+
+
+def of(*subjects: str, **bounds: object) -> PointQuery:
+    """Return the query for the points of subjects."""
+    return PointQuery(subjects=subjects, **bounds)  # type: ignore[arg-type]
+
+
+def test_a_point_is_kept_as_it_was_set(store: Store) -> None:
+    change = fact(7, actor=ANNA, order=3, id=event_id(10**9))
+    change.point(MODEL, "alias:champion é", {"version": None, "list": [1, "x"], "deep": {"sd": 0}})
+    Log(store).write(fact(1), change)
+    order = order_key(7, MLFLOW, 3, event_id(10**9))
+    value = {"version": None, "list": [1, "x"], "deep": {"sd": 0}}
+    assert points_of(store, of(MODEL)) == [Point(MODEL, "alias:champion é", order, 0, 1, ANNA, value)]
+
+
+def test_a_point_without_actor_names_nobody(store: Store) -> None:
+    Log(store).write(point(1, MODEL, "stage", "x"))
+    assert [found.actor for found in points_of(store, of(MODEL))] == [None]
+
+
+def test_points_stand_in_the_order_of_instants_not_of_arrival(store: Store) -> None:
+    log = Log(store)
+    for at in (30, 10, 20):
+        log.write(point(at, MODEL, "stage", at))
+    assert values_of(store, of(MODEL)) == [10, 20, 30]
+
+
+def test_points_of_one_instant_stand_in_the_order_of_their_keys(store: Store) -> None:
+    Log(store).write(*(point(5, MODEL, "stage", order, order=order) for order in (3, 1, 2)))
+    assert values_of(store, of(MODEL)) == [1, 2, 3]
+
+
+def test_points_of_many_subjects_are_merged_into_one_order(store: Store) -> None:
+    Log(store).write(
+        point(3, MODEL, "stage", 3),
+        point(1, MODEL, "alias:x", 1),
+        point(2, OTHER_MODEL, "stage", 2),
+        point(4, run(1), "state:", 4),
+    )
+    assert values_of(store, of(MODEL, OTHER_MODEL)) == [1, 2, 3]
+    assert values_of(store, of(MODEL, MODEL)) == [1, 3]
+
+
+def test_unknown_subjects_have_no_points(store: Store) -> None:
+    Log(store).write(point(1, MODEL, "stage", 1))
+    assert points_of(store, of(OTHER_MODEL)) == []
+    assert points_of(store, of()) == []
+
+
+def test_a_node_without_points_has_none(store: Store) -> None:
+    Log(store).write(mention(1, MODEL))
+    assert points_of(store, of(MODEL)) == []
+
+
+def test_points_of_a_subject_are_narrowed_to_a_slot(store: Store) -> None:
+    Log(store).write(
+        point(1, MODEL, "stage", 1),
+        point(2, MODEL, "alias:a", 2),
+        point(3, MODEL, "alias:b", 3),
+        point(4, MODEL, "alias", 4),
+    )
+    assert values_of(store, of(MODEL, slot="alias")) == [2, 3, 4]
+    assert values_of(store, of(MODEL, slot="stage")) == [1]
+    assert values_of(store, of(MODEL, slot="ali")) == []
+
+
+def test_points_of_a_slot_are_narrowed_to_a_name(store: Store) -> None:
+    Log(store).write(point(1, MODEL, "alias:a", 1), point(2, MODEL, "alias:b", 2), point(3, OTHER_MODEL, "alias:a", 3))
+    assert values_of(store, of(MODEL, slot="alias", name="a")) == [1]
+    assert values_of(store, PointQuery(slot="alias", name="a")) == [1, 3]
+    assert values_of(store, PointQuery(slot="alias", name="c")) == []
+
+
+def test_a_name_may_hold_colons(store: Store) -> None:
+    slot = f"live:{MODEL}"
+    Log(store).write(point(1, names.target("prod", "eu"), slot, 1))
+    (found,) = points_of(store, PointQuery(slot="live", name=MODEL))
+    assert found.slot == slot
+
+
+def test_a_slot_is_asked_for_across_subjects(store: Store) -> None:
+    Log(store).write(point(3, MODEL, "stage", 3), point(1, OTHER_MODEL, "stage", 1), point(2, MODEL, "existence", 2))
+    assert [(found.subject, found.value["is"]) for found in points_of(store, PointQuery(slot="stage"))] == [
+        (OTHER_MODEL, 1),
+        (MODEL, 3),
+    ]
+
+
+def test_points_are_asked_for_by_actor(store: Store) -> None:
+    Log(store).write(
+        point(3, MODEL, "stage", 3, actor=ANNA),
+        point(1, OTHER_MODEL, "alias:a", 1, actor=ANNA),
+        point(2, MODEL, "stage", 2, actor=BOT),
+        point(4, MODEL, "stage", 4),
+    )
+    assert values_of(store, PointQuery(actor=ANNA)) == [1, 3]
+    assert values_of(store, PointQuery(actor=BOT)) == [2]
+    assert values_of(store, PointQuery(actor=person_key("p_nobody"))) == []
+
+
+def test_points_of_an_actor_are_narrowed_to_slot_and_name(store: Store) -> None:
+    Log(store).write(
+        point(1, MODEL, "stage", 1, actor=ANNA),
+        point(2, MODEL, "alias:a", 2, actor=ANNA),
+        point(3, MODEL, "alias:b", 3, actor=ANNA),
+        point(4, MODEL, "alias:a", 4, actor=BOT),
+    )
+    assert values_of(store, PointQuery(actor=ANNA, slot="alias")) == [2, 3]
+    assert values_of(store, PointQuery(actor=ANNA, slot="alias", name="b")) == [3]
+
+
+def test_points_of_subjects_are_narrowed_to_an_actor(store: Store) -> None:
+    Log(store).write(
+        point(1, MODEL, "stage", 1, actor=ANNA),
+        point(2, MODEL, "stage", 2, actor=BOT),
+        point(3, OTHER_MODEL, "stage", 3, actor=ANNA),
+        point(4, MODEL, "alias:a", 4, actor=ANNA),
+    )
+    assert values_of(store, of(MODEL, actor=ANNA)) == [1, 4]
+    assert values_of(store, of(MODEL, slot="stage", actor=ANNA)) == [1]
+
+
+def test_a_range_of_orders_is_half_open(store: Store) -> None:
+    Log(store).write(*(point(at, MODEL, "stage", at, actor=ANNA) for at in range(1, 6)))
+    for query in (of(MODEL), PointQuery(slot="stage"), PointQuery(actor=ANNA), of(MODEL, slot="stage")):
+        orders = [found.order for found in points_of(store, query)]
+        ranged = PointQuery(query.subjects, query.slot, None, query.actor, orders[1], orders[3])
+        assert values_of(store, ranged) == [2, 3]
+
+
+def test_a_range_may_be_given_by_instants(store: Store) -> None:
+    Log(store).write(*(point(at, MODEL, "stage", at) for at in range(1, 6)))
+    assert values_of(store, of(MODEL, start=after_instant(1), stop=after_instant(4))) == [2, 3, 4]
+
+
+def test_points_come_newest_first_when_asked(store: Store) -> None:
+    Log(store).write(*(point(at, MODEL, "stage", at, actor=ANNA) for at in (2, 3, 1)))
+    for query in (
+        of(MODEL, newest_first=True),
+        of(MODEL, slot="stage", newest_first=True),
+        PointQuery(slot="stage", newest_first=True),
+        PointQuery(actor=ANNA, newest_first=True),
+    ):
+        assert values_of(store, query) == [3, 2, 1]
+
+
+def test_a_limit_keeps_the_first_in_the_order_asked_for(store: Store) -> None:
+    Log(store).write(*(point(at, MODEL, "stage", at, actor=ANNA) for at in (2, 3, 1)))
+    for query in (of(MODEL, limit=2), PointQuery(slot="stage", limit=2), PointQuery(actor=ANNA, limit=2)):
+        assert values_of(store, query) == [1, 2]
+    for query in (
+        of(MODEL, limit=2, newest_first=True),
+        PointQuery(slot="stage", limit=2, newest_first=True),
+        PointQuery(actor=ANNA, limit=2, newest_first=True),
+    ):
+        assert values_of(store, query) == [3, 2]
+
+
+def test_a_limit_counts_only_points_of_the_name_asked_for(store: Store) -> None:
+    Log(store).write(*(point(at, MODEL, f"alias:{at % 3}", at) for at in range(1, 10)))
+    assert values_of(store, PointQuery(slot="alias", name="0", limit=2)) == [3, 6]
+    assert values_of(store, PointQuery(slot="alias", name="0", limit=2, newest_first=True)) == [9, 6]
+    assert values_of(store, of(MODEL, slot="alias", name="0", limit=2)) == [3, 6]
+
+
+def test_two_settings_of_one_slot_by_one_event_are_numbered(store: Store) -> None:
+    change = fact(1)
+    change.point(MODEL, "alias:a", {"is": "first"})
+    change.point(MODEL, "alias:a", {"is": "second"})
+    Log(store).write(change)
+    assert [(found.n, found.value["is"]) for found in points_of(store, of(MODEL))] == [(0, "first"), (1, "second")]
+    newest = points_of(store, PointQuery(slot="alias", newest_first=True))
+    assert [found.value["is"] for found in newest] == ["second", "first"]
+
+
+def test_points_are_cut_by_as_of(store: Store) -> None:
+    Log(store).write(point(10, MODEL, "stage", 1, actor=ANNA), point(20, MODEL, "stage", 2, actor=ANNA))
+    for query in (of(MODEL), of(MODEL, slot="stage"), PointQuery(slot="stage"), PointQuery(actor=ANNA)):
+        assert values_of(store, query, Cut(9, 9)) == []
+        assert values_of(store, query, Cut(19, 9)) == [1]
+        assert values_of(store, query, Cut(20, 9)) == [1, 2]
+
+
+def test_points_are_cut_by_known_at(store: Store) -> None:
+    Log(store).write(point(20, MODEL, "stage", 1, actor=ANNA), point(10, MODEL, "stage", 2, actor=ANNA))
+    for query in (of(MODEL), of(MODEL, slot="stage"), PointQuery(slot="stage"), PointQuery(actor=ANNA)):
+        assert values_of(store, query, Cut(EVER, 0)) == [1]
+        assert values_of(store, query, Cut(EVER, 1)) == [2, 1]
+
+
+def test_a_late_point_lands_where_it_belongs(store: Store) -> None:
+    log = Log(store)
+    log.write(point(10, MODEL, "stage", "a"), point(30, MODEL, "stage", "c"))
+    log.write(point(20, MODEL, "stage", "b"))
+    assert values_of(store, PointQuery(slot="stage")) == ["a", "b", "c"]
+    assert values_of(store, PointQuery(slot="stage", limit=1, newest_first=True), Cut(25, 9)) == ["b"]

@@ -1,0 +1,180 @@
+"""Personal values lie apart from the ledger: one pseudonym a person, and what is erased is gone."""
+
+import threading
+from collections.abc import Iterable
+
+from graph_schema.sealing import Person
+from lineage_service.store.protocol import NewPerson, SealedValue, Store, Vault
+from tests.conformance.kinds import Place
+from tests.conformance.log import Log, mention, records_of, run
+
+ANNA: Person = ("mlflow:prod", "anna", "person")
+BEN: Person = ("mlflow:prod", "ben", "person")
+
+
+def mac(person: Person) -> bytes:
+    """Return what a person is found by."""
+    return "|".join(person).encode().ljust(32, b"\0")
+
+
+def fresh(person: Person, mark: str = "1") -> NewPerson:
+    """Return the pseudonym prepared for somebody."""
+    name = person[1]
+    return NewPerson(f"p_{name}{mark}", f"key of {name} {mark}".encode(), f"identity {name} {mark}".encode())
+
+
+def allocate(vault: Vault, people: Iterable[Person], mark: str = "1") -> dict[Person, str]:
+    """Ask for the pseudonyms of people, with new ones at hand."""
+    people = list(people)
+    return vault.pseudonyms({p: mac(p) for p in people}, {p: fresh(p, mark) for p in people})
+
+
+def sealed(seq: int, digest: str, subject: str, key: bytes | None = None, text: bytes = b"x") -> SealedValue:
+    """Return one sealed value."""
+    return SealedValue(seq, digest, subject, key, b"ciphertext " + text)
+
+
+def test_somebody_new_gets_the_pseudonym_prepared(store: Store) -> None:
+    vault = store.vault()
+    assert allocate(vault, [ANNA, BEN]) == {ANNA: "p_anna1", BEN: "p_ben1"}
+    assert vault.subject_keys(["p_anna1", "p_ben1"]) == {"p_anna1": b"key of anna 1", "p_ben1": b"key of ben 1"}
+    assert vault.identity("p_anna1") == b"identity anna 1"
+
+
+def test_a_pseudonym_stays(store: Store) -> None:
+    vault = store.vault()
+    allocate(vault, [ANNA])
+    assert allocate(vault, [ANNA, BEN], "2") == {ANNA: "p_anna1", BEN: "p_ben2"}
+    assert vault.subject_keys(["p_anna2"]) == {}
+    assert vault.identity("p_anna2") is None
+
+
+def test_a_pseudonym_outlives_the_process(place: Place) -> None:
+    store = place.open()
+    allocate(store.vault(), [ANNA])
+    store.close()
+    again = place.open()
+    assert allocate(again.vault(), [ANNA], "2") == {ANNA: "p_anna1"}
+    again.close()
+
+
+def test_asking_for_nobody_gives_nobody(store: Store) -> None:
+    assert store.vault().pseudonyms({}, {}) == {}
+    assert store.vault().subject_keys([]) == {}
+
+
+def test_many_who_ask_at_once_get_one_pseudonym(place: Place) -> None:
+    stores = [place.open(), place.open()]
+    gate, found, failed = threading.Barrier(8), [], []
+
+    def ask(worker: int) -> None:
+        vault = stores[worker % 2].vault()
+        gate.wait()
+        try:
+            found.append(allocate(vault, [ANNA, BEN], f" of {worker}"))
+        except Exception as error:  # noqa: BLE001  whatever it is, the test must see it
+            failed.append(error)
+
+    workers = [threading.Thread(target=ask, args=(worker,)) for worker in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert failed == []
+    assert len({frozenset(answer.items()) for answer in found}) == 1
+    assert len(stores[0].vault().subject_keys([f"p_anna of {worker}" for worker in range(8)])) == 1
+    for store in stores:
+        store.close()
+
+
+def test_pseudonyms_of_a_request_that_failed_do_no_harm(store: Store) -> None:
+    allocate(store.vault(), [ANNA])
+    assert records_of(store) == []
+    assert allocate(store.vault(), [ANNA], "2") == {ANNA: "p_anna1"}
+
+
+def test_keys_of_unknown_subjects_are_absent(store: Store) -> None:
+    allocate(store.vault(), [ANNA])
+    assert store.vault().subject_keys(["p_nobody", "p_anna1"]) == {"p_anna1": b"key of anna 1"}
+
+
+def test_sealed_values_are_found_by_record(store: Store) -> None:
+    rows = [sealed(0, "d0", "p_anna1"), sealed(1, "d1", "run:a", b"own"), sealed(1, "d2", "p_ben1", None, b"\x00\xff")]
+    Log(store).write(mention(1, run("a")), mention(2, run("b")), mention(3, run("c")), sealed=rows)
+    vault = store.vault()
+    assert vault.sealed([1]) == rows[1:]
+    assert vault.sealed([1, 0, 2, 99]) == rows
+    assert vault.sealed([]) == []
+
+
+def test_copies_are_the_values_of_one_subject(store: Store) -> None:
+    rows = [sealed(0, "b", "p_anna1"), sealed(1, "a", "p_anna1"), sealed(1, "c", "p_ben1"), sealed(0, "d", "x", b"k")]
+    Log(store).write(mention(1, run("a")), mention(2, run("b")), sealed=rows)
+    assert store.vault().copies("p_anna1") == [(0, "b"), (1, "a")]
+    assert store.vault().copies("p_nobody") == []
+
+
+def test_erasing_names_the_digests_that_open_no_more(store: Store) -> None:
+    allocate(store.vault(), [ANNA])
+    Log(store).write(mention(1, run("a")), sealed=[sealed(0, "d1", "p_anna1"), sealed(0, "d2", "p_anna1")])
+    assert sorted(store.vault().erase("p_anna1")) == ["d1", "d2"]
+
+
+def test_erasing_destroys_key_identity_and_values(store: Store) -> None:
+    vault = store.vault()
+    allocate(vault, [ANNA])
+    Log(store).write(mention(1, run("a")), sealed=[sealed(0, "d1", "p_anna1")])
+    vault.erase("p_anna1")
+    assert vault.subject_keys(["p_anna1"]) == {}
+    assert vault.identity("p_anna1") is None
+    assert vault.sealed([0]) == []
+    assert vault.copies("p_anna1") == []
+
+
+def test_erasing_leaves_others_and_the_record(store: Store) -> None:
+    vault = store.vault()
+    allocate(vault, [ANNA, BEN])
+    kept = sealed(0, "d2", "p_ben1")
+    Log(store).write(mention(1, run("a")), sealed=[sealed(0, "d1", "p_anna1"), kept])
+    before = records_of(store)
+    vault.erase("p_anna1")
+    assert vault.sealed([0]) == [kept]
+    assert vault.subject_keys(["p_ben1"]) == {"p_ben1": b"key of ben 1"}
+    assert vault.identity("p_ben1") == b"identity ben 1"
+    assert records_of(store) == before
+
+
+def test_somebody_erased_who_comes_back_is_somebody_new(store: Store) -> None:
+    vault = store.vault()
+    allocate(vault, [ANNA])
+    vault.erase("p_anna1")
+    assert allocate(vault, [ANNA], "2") == {ANNA: "p_anna2"}
+
+
+def test_erasing_a_stranger_erases_nothing(store: Store) -> None:
+    allocate(store.vault(), [ANNA])
+    assert store.vault().erase("p_nobody") == []
+    assert store.vault().identity("p_anna1") is not None
+
+
+def test_what_was_erased_is_nowhere_on_the_disk(place: Place, store: Store) -> None:
+    vault = store.vault()
+    people = [("mlflow:prod", f"number {number:04d}", "person") for number in range(150)]
+    log = Log(store)
+    for number, person in enumerate(people):
+        (pseudonym,) = allocate(vault, [person]).values()
+        text = f"secret of {number:04d} ".encode() * (1 + number % 90)
+        log.write(mention(number, run(number)), sealed=[sealed(number, f"d{number}", pseudonym, None, text)])
+    erased = range(0, 150, 2)
+    assert b"secret of 0004 " in place.on_disk()
+    for number in erased:
+        vault.erase(f"p_number {number:04d}1")
+    disk = place.on_disk()
+    left = [
+        mark
+        for number in erased
+        for mark in (f"secret of {number:04d}", f"key of number {number:04d}", f"identity number {number:04d}")
+        if mark.encode() in disk
+    ]
+    assert left == []
+    assert b"secret of 0005 " in disk
