@@ -4,10 +4,10 @@
 here touches the network or writes to the repository.
 """
 
-from collectors.git.addresses import repository_url
 from collectors.git.collect import Batch, collect
 from collectors.git.cursor import Cursor
 from collectors.git.observe import Commit, GitError, Identity, Repository, open_repository
+from graph_schema.repository_names import repository_url
 
 __all__ = [
     "Batch",

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from collectors.git.addresses import repository_url
 from collectors.git.program import GitError, ask, stream
+from graph_schema.repository_names import repository_url
 
 __all__ = ["Commit", "GitError", "Identity", "Repository", "commits", "is_ancestor", "open_repository", "present"]
 

@@ -17,6 +17,7 @@ from collectors.mlflow.act import Act, pairs, present
 from collectors.mlflow.addresses import without_secrets
 from graph_schema.clear_keys import CLEAR_KEYS
 from graph_schema.dataset_names import dataset_from_uri
+from graph_schema.repository_names import repository_url
 from graph_schema.times import MAX_MICROS, format_time
 
 STATES: Final = {"FINISHED": "complete", "FAILED": "failed", "KILLED": "aborted"}
@@ -122,7 +123,7 @@ def _commit(tags: Mapping[str, str]) -> dict[str, Any] | None:
     return present(
         {
             "sha": sha,
-            "repository": without_secrets(tags.get("mlflow.source.git.repoURL", "")),
+            "repository": repository_url(tags.get("mlflow.source.git.repoURL", "")),
             "branch": tags.get("mlflow.source.git.branch") or tags.get("git_branch"),
             "dirty": dirty,
         }

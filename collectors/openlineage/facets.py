@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from collectors.openlineage.addresses import repository_url
 from collectors.openlineage.document import LONG, PRIVATE, SHORT, OpenLineageError, Part, sound_text
 from graph_schema import names
+from graph_schema.repository_names import repository_url
 
 MAX_ERROR: Final = 16_000
 MAX_TAGS: Final = 1000

@@ -205,7 +205,10 @@ class SqliteTransaction:
         if self._observer is not None:
             self._observer.begin()
         row = self._connection.execute(self._HEAD).fetchone()
-        self._found = EMPTY_HEAD if row is None else Head(*row[:3], Frontier.from_bytes(row[3]), *row[4:])
+        if row is None:
+            self._found = EMPTY_HEAD
+        else:
+            self._found = Head(row[0], row[1], row[2], Frontier.from_bytes(row[3]), row[4], row[5])
         known: dict[str, KnownReceipt] = {}
         for text in ids:
             row = self._connection.execute(self._KNOWN_ID, (bytes.fromhex(text),)).fetchone()

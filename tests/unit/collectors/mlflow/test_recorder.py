@@ -66,7 +66,7 @@ def stretches(spool: Spool) -> list[tuple[float, float]]:
 # -------------------------------------------------------------------------------------------------------- the heartbeat
 
 
-def test_reports_join_each_other_and_come_every_half_minute(spool: Spool, clock: Clock) -> None:
+def test_the_first_report_comes_at_once_then_every_half_minute_and_they_join(spool: Spool, clock: Clock) -> None:
     beating = heartbeat(spool, clock)
     for _ in range(100):
         beating.beat()
@@ -74,7 +74,7 @@ def test_reports_join_each_other_and_come_every_half_minute(spool: Spool, clock:
     found = stretches(spool)
     assert found[0][0] == 0
     assert [end for _, end in found[:-1]] == [start for start, _ in found[1:]]
-    assert len(found) == 3
+    assert found == [(0, 1), (1, 31), (31, 61), (61, 91)]
 
 
 def test_another_worker_of_the_same_server_goes_on_where_the_first_ended(spool: Spool, clock: Clock) -> None:
@@ -112,13 +112,14 @@ def test_what_was_not_recorded_is_a_hole_with_its_reason(spool: Spool, clock: Cl
 
 def test_a_last_report_does_not_wait_for_its_time(spool: Spool, clock: Clock) -> None:
     beating = heartbeat(spool, clock)
+    clock.now += 10 * SECOND
     beating.beat()
     clock.now += 10 * SECOND
     beating.beat()
-    assert reports(spool) == []
+    assert stretches(spool) == [(0, 8)]
     beating.last()
     beating.beat()
-    assert stretches(spool) == [(0, 8)]
+    assert stretches(spool) == [(0, 8), (8, 18)]
 
 
 def test_an_intent_of_a_dead_process_is_a_hole(spool: Spool, clock: Clock) -> None:

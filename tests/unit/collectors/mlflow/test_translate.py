@@ -125,7 +125,7 @@ def test_without_authentication_only_runs_have_a_claimed_user() -> None:
         "assurance": "claimed",
         "via": "mlflow.user",
     }
-    assert run["body"]["commit"]["repository"] == "https://git.example.com/team/credit.git"
+    assert run["body"]["commit"]["repository"] == "https://git.example.com/team/credit"
     assert run["body"]["claimed_start"] == "2026-11-23T00:29:01.720000Z"
 
 

@@ -10,7 +10,7 @@ A remote is written in many ways, and a key in the graph is for ever. Rules:
 - a repository on the own machine is an absolute path, without ``file://``.
 
 https and ssh addresses of one host stay two: that they mean the same is a habit of hosts, not a rule.
-The collectors that need this are strangers to each other, so each holds the same file; a test compares them.
+Collectors are strangers to each other; what all of them need to say of a repository stands here.
 """
 
 import re

@@ -1,12 +1,8 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.git import addresses as of_git
-from collectors.git import repository_url
-from collectors.openlineage import addresses as of_openlineage
+from graph_schema.repository_names import repository_url
 
 
 @pytest.mark.parametrize(
@@ -70,8 +66,3 @@ _SPELLINGS = st.text("aB:/@.?#%20[] ~\\", max_size=20) | st.text(max_size=20)
 def test_any_text_is_an_address_or_none_and_an_address_stays_as_it_is(start: str, text: str, end: str) -> None:
     found = repository_url(start + text + end)
     assert found is None or repository_url(found) == found
-
-
-def test_both_collectors_hold_the_same_rules() -> None:
-    copies = [Path(module.__file__ or "").read_bytes() for module in (of_git, of_openlineage)]
-    assert copies[0] == copies[1]
