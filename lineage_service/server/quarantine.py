@@ -26,7 +26,16 @@ BYTES_AN_HOUR: Final = 16 * 1024 * 1024
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _STEP: Final = re.compile(r"\[\d+\]|\[\"(?:[^\"\\]|\\.)*\"\]|[^.\[\]]+")
 _SENDERS: Final = 10_000
+
+class NothingToRecordError(InputError):
+    """The event was understood and accepted, but the language has no fact for what it says: its bytes are kept."""
+
+    def __init__(self) -> None:
+        super().__init__("understood, but it states no fact of this language")
+
+
 _REASONS: Final[dict[type[InputError], str]] = {
+    NothingToRecordError: "states no fact of this language",
     TooLargeError: "too large",
     UnsupportedEncodingError: "unsupported encoding",
 }

@@ -21,6 +21,7 @@ from lineage_service.server.intake import ack_of, event_of, read_json
 from lineage_service.server.limits import Body
 from lineage_service.server.parts import Parts, PartsOf
 from lineage_service.server.principals import SourcePrincipal
+from lineage_service.server.quarantine import NothingToRecordError
 from lineage_service.server.replies import json_reply, receipts_of
 
 MOST_EVENTS: Final = 1000
@@ -37,6 +38,8 @@ def record_lineage(who: Producer, parts: PartsOf, body: Body, ack: str | None = 
         wanted = ack_of(ack, "committed")
         value = read_json(body, floats=True, wide=True)
         prepared = _prepared(parts, who, value, body.document())
+    if not prepared:
+        parts.quarantine.keep(who, body, NothingToRecordError(), "POST /api/v1/lineage")
     return json_reply(receipts_of(parts.installation.recorder.record(prepared, ack=wanted)), 201)
 
 
@@ -48,13 +51,18 @@ def record_batch(who: Producer, parts: PartsOf, body: Body) -> Response:
     with parts.quarantine.keeping(who, body, "POST /api/v1/lineage/batch"):
         values = _array(read_json(body, floats=True, wide=True))
     first: InputError | None = None
+    silent = 0
     for index, value in enumerate(values):
         try:
-            prepared += _prepared(parts, who, value, one_spelling(value))
+            facts = _prepared(parts, who, value, one_spelling(value))
+            prepared += facts
+            silent += not facts
         except (InputError, OpenLineageError) as failure:
             error = failure if isinstance(failure, InputError) else InputError(str(failure))
             first = first or InputError(error.problem, field=error.field, index=index)
             failed.append({"index": index, "reason": error.problem, "field": error.field, "retriable": False})
+    if silent and first is None:
+        first = NothingToRecordError()
     if first is not None:
         parts.quarantine.keep(who, body, first, "POST /api/v1/lineage/batch")
     if prepared:

@@ -179,6 +179,25 @@ def test_an_openlineage_event_sent_again_gets_the_original_receipt(service: Serv
     assert batch.json()["status"] == "success"
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_an_event_that_states_no_fact_of_the_language_is_accepted_and_its_bytes_are_kept(
+    service: Service, many: bool
+) -> None:
+    token = service.source_token("openlineage")
+    event = {
+        "eventTime": "2026-11-22T09:00:00Z",
+        "producer": "https://producer.example",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/JobEvent",
+        "job": {"namespace": "n", "name": "j", "facets": {"ownership": {"owners": []}}},
+    }
+    raw = orjson.dumps([event] if many else event)
+    reply = service.post(f"/api/v1/lineage{'/batch' if many else ''}", raw, token)
+    assert reply.status_code == (200 if many else 201)
+    (record,) = service.records("payload.quarantined")
+    assert record["body"]["reason"] == "states no fact of this language"
+    assert kept_bytes(service, record) == raw
+
+
 @pytest.mark.parametrize("route", ["/api/v1/events", "/api/v1/lineage"])
 def test_overload_is_503_with_a_time_to_come_back(
     service: Service, monkeypatch: pytest.MonkeyPatch, route: str
