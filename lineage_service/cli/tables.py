@@ -111,10 +111,13 @@ class _Grower:
     def __init__(self, value: ClosureValue, *, down: bool) -> None:
         self._value = value
         self._down = down
-        self._near, self._far = ("to", "from") if down else ("from", "to")
-        self._edges: dict[str, list[Mapping[str, Any]]] = {}
+        self._edges: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
         for edge in value["edges"]:
-            self._edges.setdefault(str(edge[self._near]), []).append(edge)  # type: ignore[literal-required]
+            # Whatever the direction of the question, versions hang below the thing they are versions of.
+            if down or edge["type"] == "VERSION_OF":
+                self._edges.setdefault(edge["to"], []).append((edge["from"], edge))
+            else:
+                self._edges.setdefault(edge["from"], []).append((edge["to"], edge))
 
     def grow(self) -> Tree:
         root = self._value["root"]
@@ -122,8 +125,7 @@ class _Grower:
         spelled = {root}
         pending = [(tree, edge) for edge in reversed(self._edges.get(root, ()))]
         while pending:
-            branch, edge = pending.pop()
-            key = str(edge[self._far])
+            branch, (key, edge) = pending.pop()
             again = key in spelled and key in self._edges
             grown = branch.add(Text(self._label(edge, key) + (" (see above)" if again else "")))
             if not again:
@@ -141,7 +143,7 @@ class _Grower:
     def _label(self, edge: Mapping[str, Any], key: str) -> str:
         how = "" if edge["how"] == "exact" else f" [{plain(edge['how'])}]"
         cited = "" if edge["seq"] is None else f" #{edge['seq']}"
-        verb = words.edge(edge["type"], edge["roles"], down=self._down)
+        verb = words.edge(edge["type"], edge["roles"], down=self._down or edge["type"] == "VERSION_OF")
         return f"{verb} {_node(key, self._value['nodes'].get(key))}{how}{cited}"
 
 

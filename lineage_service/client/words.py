@@ -14,7 +14,6 @@ from graph_schema.answers import Answer, Coverage, Gap
 _PROVING: Final = {"in_path": "in the path of every change", "polled": "by polling"}
 _METHODS: Final = {**_PROVING, "pushed": "what it chooses to send", "declared": "what people declare"}
 _NAMED: Final = 3
-_TRAINED: Final = frozenset({"training", "unknown"})
 
 _UP: Final = {
     "PRODUCED_BY": "produced by",
@@ -38,8 +37,20 @@ _DOWN: Final = {
     "VERSION_OF": "has version",
     "SAME_AS": "is the same as",
 }
-_USED_UP: Final = {"validation": "validated on", "test": "tested on", "evaluation": "evaluated on", "scoring": "scored"}
-_USED_DOWN: Final = {"validation": "validate", "test": "test", "evaluation": "evaluate", "scoring": "be scored by"}
+_USED_UP: Final = {
+    "training": "trained on",
+    "validation": "validated on",
+    "test": "tested on",
+    "evaluation": "evaluated on",
+    "scoring": "scored",
+}
+_USED_DOWN: Final = {
+    "training": "train",
+    "validation": "validate",
+    "test": "test",
+    "evaluation": "evaluate",
+    "scoring": "be scored by",
+}
 _GAPS: Final = {
     "unknown_version": "version unknown",
     "not_recorded": "not recorded",
@@ -86,15 +97,15 @@ def unnamed(who: Mapping[str, Any]) -> str:
 def edge(kind: str, roles: Sequence[str], *, down: bool = False) -> str:
     """Return an edge as a verb, seen from its downstream end, or with ``down`` from its upstream end.
 
-    "Trained on" stands for training and for an unknown role, and for nothing else.
+    A use whose role nobody stated is just a use: it may have been training, and is not said to have been.
     """
     if kind != "USED":
         return (_DOWN if down else _UP).get(kind, kind.lower().replace("_", " "))
-    others = [role for role in roles if role not in _TRAINED]
-    trained = not roles or any(role in _TRAINED for role in roles)
+    known = [role for role in roles if role != "unknown"]
+    if not known:
+        return "was used by" if down else "used"
     verbs = _USED_DOWN if down else _USED_UP
-    said = ["train" if down else "trained on"] if trained else []
-    said += [verbs.get(role, role) for role in others]
+    said = [verbs.get(role, role) for role in known]
     return f"was used to {' and '.join(said)}" if down else " and ".join(said)
 
 

@@ -352,14 +352,17 @@ def test_the_token_stands_in_no_repr(client: LineageClient, served: Served) -> N
     ("kind", "roles", "up", "down"),
     [
         ("USED", ["training"], "trained on", "was used to train"),
-        ("USED", ["unknown"], "trained on", "was used to train"),
+        ("USED", ["unknown"], "used", "was used by"),
+        ("USED", ["test", "unknown"], "tested on", "was used to test"),
         ("USED", ["test"], "tested on", "was used to test"),
         ("USED", ["training", "scoring"], "trained on and scored", "was used to train and be scored by"),
         ("PRODUCED_BY", [], "produced by", "produced"),
         ("LATER_EDGE", [], "later edge", "later edge"),
     ],
 )
-def test_trained_on_means_training_or_unknown_and_nothing_else(kind: str, roles: list[str], up: str, down: str) -> None:
+def test_an_edge_is_a_verb_and_trained_on_is_said_only_of_what_was_stated(
+    kind: str, roles: list[str], up: str, down: str
+) -> None:
     assert (words.edge(kind, roles), words.edge(kind, roles, down=True)) == (up, down)
 
 
