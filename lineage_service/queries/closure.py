@@ -60,13 +60,14 @@ class Closure:
     writes: Writes = field(default_factory=lambda: Writes({}))
     owners: set[str] = field(default_factory=set)
     limited: bool = False
-    _names: VersionNames = field(init=False)
+    version_names: VersionNames = field(init=False)
     _reads_done: dict[Read, str | None] = field(default_factory=dict)
+    _read_from: Writes = field(default_factory=lambda: Writes({}))
     _asked_readers: set[str] = field(default_factory=set)
     _asked_siblings: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._names = VersionNames(self.asking)
+        self.version_names = VersionNames(self.asking)
 
     def build(self) -> "Closure":
         """Walk until nothing new appears."""
@@ -152,14 +153,14 @@ class Closure:
     def _named(self, key: str, at: int) -> str:
         """Return the key that stands for a node in the answer."""
         if is_undated(key) and names.kind_of(key) in {"model_version", "prompt_version"}:
-            return self._names.resolve(key, at)
+            return self.version_names.resolve(key, at)
         if "@" in key and names.kind_of(key) == "dataset_version":
             return self.writes.twin(key)
         return key
 
     def _read_edges(self) -> None:
         """Compute the edges as they are to be read from all assertions met."""
-        self._names.prepare(one for a in self.assertions for one in (a.start, a.end) if one.endswith("@?"))
+        self.version_names.prepare(one for a in self.assertions for one in (a.start, a.end) if one.endswith("@?"))
         self.edges.clear()
         reads: dict[tuple[str, str], Read] = {}
         used: dict[tuple[str, str], set[str]] = {}
@@ -191,7 +192,7 @@ class Closure:
 
     def _infer(self, reads: list[Read]) -> None:
         new = [read for read in reads if read not in self._reads_done]
-        self._reads_done.update(versions_read(self.asking, new))
+        self._reads_done.update(versions_read(self.asking, new, self._read_from))
         self.unknown_reads = set()
         for read in reads:
             version = self._reads_done[read]
@@ -247,6 +248,15 @@ class Closure:
             return [node]
         written = self.writes.by_dataset.get(dataset_of(node), [])
         return [node, *{w.version for w in written if w.version != node and self.writes.twin(w.version) == node}]
+
+    def producers(self) -> set[tuple[str, str]]:
+        """Return (version, run) for the dataset versions shown, also where the run itself is not in the answer."""
+        return {
+            (one.start, one.end)
+            for one in self.assertions
+            if one.type == Edge.PRODUCED_BY and one.start in self.distances and "@" in one.start
+            and names.kind_of(one.start) == "dataset_version"
+        }
 
     def _cut_to_limit(self) -> None:
         if len(self.distances) > self.limit:

@@ -1,5 +1,6 @@
 """What made this, and what does this touch: closures up and down, as answers."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from graph_schema import names
@@ -9,9 +10,10 @@ from graph_schema.kinds import Edge, How, roles_from_bits
 from lineage_service.queries.asking import Asking, node_key
 from lineage_service.queries.closure import Closure
 from lineage_service.queries.coverage import LINEAGE, seen_by
-from lineage_service.queries.runs import NO_EXECUTIONS, executions_by_run
+from lineage_service.queries.runs import NO_EXECUTIONS, Executions, executions_by_run
+from lineage_service.queries.versions import rows_of
 from lineage_service.queries.writes import dataset_of, identity_of, writes_of
-from lineage_service.store.protocol import Direction, NodeFacts
+from lineage_service.store.protocol import Direction, PropertyRow
 
 DEPTH: Final = 25
 LIMIT: Final = 1000
@@ -34,13 +36,15 @@ def _closure(
 ) -> Answer[ClosureValue]:
     key = node_key(asking, node)
     closure = Closure(asking, key, direction, depth, min(limit, MAX_LIMIT)).build()
-    facts = asking.reader.nodes(closure.distances, asking.cut)
-    outcomes = executions_by_run(asking, (one for one in closure.distances if names.kind_of(one) == "run"))
-    attempted = _attempted(asking, closure, {run for run, known in outcomes.items() if _any_failed(known)})
+    facts = rows_of(asking, closure.distances, closure.version_names)
+    producers = closure.producers()
+    runs = {one for one in closure.distances if names.kind_of(one) == "run"}
+    outcomes = executions_by_run(asking, runs | {run for _, run in producers})
+    attempted = _attempted(asking, producers, outcomes)
     nodes: dict[str, ClosureNode] = {}
     seqs = {fact.seq for fact in closure.edges.values() if fact.seq is not None}
     for one, distance in sorted(closure.distances.items(), key=lambda item: (item[1], item[0])):
-        properties, own = _properties(facts.get(one))
+        properties, own = _properties(facts.get(one, ()))
         seqs |= own
         kind = names.kind_of(one)
         if kind == "run":
@@ -52,7 +56,7 @@ def _closure(
                 properties["attempted"] = True
         nodes[one] = ClosureNode(kind=kind, name=display_name(one), distance=distance, properties=properties)
     gaps = _gaps(closure, facts)
-    began = min((instant_of(row.order) for row in facts[key].rows), default=None) if key in facts else None
+    began = min((instant_of(row.order) for row in facts.get(key, ())), default=None)
     seen = seen_by(asking, LINEAGE, began, asking.cut.as_of)
     return asking.answer(
         question,
@@ -65,28 +69,22 @@ def _closure(
     )
 
 
-def _any_failed(executions: Any) -> bool:
+def _any_failed(executions: Executions) -> bool:
     return any(execution.failed for execution in executions.known.values())
 
 
-def _attempted(asking: Asking, closure: Closure, failed: set[str]) -> set[str]:
-    """Return the versions in the closure that only failed executions wrote; looked up only where a run failed."""
-    suspects = {
-        start for start, kind, end in closure.edges if kind == Edge.PRODUCED_BY and end in failed and _is_data(start)
-    }
-    writes = writes_of(asking, {dataset_of(version) for version in suspects})
-    return {version for version in suspects if writes.attempted(version)}
+def _attempted(asking: Asking, producers: set[tuple[str, str]], outcomes: dict[str, Executions]) -> set[str]:
+    """Return the versions that only failed executions wrote; looked up only where a run that produced one failed."""
+    suspects = {(version, run) for version, run in producers if _any_failed(outcomes.get(run, NO_EXECUTIONS))}
+    writes = writes_of(asking, {dataset_of(version) for version, _ in suspects})
+    return {version for version, run in suspects if writes.attempted(version, run)}
 
 
-def _is_data(key: str) -> bool:
-    return names.kind_of(key) == "dataset_version"
-
-
-def _properties(facts: NodeFacts | None) -> tuple[dict[str, Any], set[int]]:
+def _properties(rows: Sequence[PropertyRow]) -> tuple[dict[str, Any], set[int]]:
     """Return the registers a reader may see, and the records they rest on; a sealed one only says so."""
     shown: dict[str, Any] = {}
     seqs: dict[str, int] = {}
-    for row in facts.rows if facts else ():
+    for row in rows:
         for name, value in row.registers.items():
             shown[name] = {"sealed": True} if isinstance(value, dict) and "sd" in value else value
             seqs[name] = row.seq
@@ -120,7 +118,7 @@ def _edges(closure: Closure) -> list[ClosureEdge]:
     ]
 
 
-def _gaps(closure: Closure, facts: dict[str, NodeFacts]) -> list[Gap]:
+def _gaps(closure: Closure, facts: dict[str, list[PropertyRow]]) -> list[Gap]:
     gaps = [
         Gap(kind="unknown_version", subject=run, detail=f"no recorded version of {dataset} fits what it read")
         for run, dataset in sorted(closure.unknown_reads)
@@ -133,7 +131,7 @@ def _gaps(closure: Closure, facts: dict[str, NodeFacts]) -> list[Gap]:
     gaps += [
         Gap(kind="not_recorded", subject=one, detail="only mentioned; nothing is recorded about it itself")
         for one in sorted(closure.distances)
-        if names.kind_of(one) in _NEEDS_A_RECORD and not (one in facts and facts[one].rows)
+        if names.kind_of(one) in _NEEDS_A_RECORD and not facts.get(one)
     ]
     if closure.limited:
         detail = f"more than {closure.limit} nodes: the nearest are shown; ask again with a larger limit"

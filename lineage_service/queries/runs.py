@@ -8,7 +8,7 @@ from graph_schema.changes import instant_of
 from lineage_service.queries.asking import Asking
 from lineage_service.store.protocol import Point, PointQuery
 
-_STRENGTH: Final = ("unknown", "started", "running", "complete", "aborted", "failed")
+_STRENGTH: Final = {"unknown": 0, "started": 1, "running": 2, "complete": 3, "aborted": 4, "failed": 5}
 _TERMINAL: Final = frozenset({"complete", "aborted", "failed"})
 _BEFORE_ALL: Final = -1
 
@@ -64,29 +64,26 @@ NO_EXECUTIONS: Final = Executions({}, ())
 
 def executions_of(points: Iterable[Point]) -> Executions:
     """Return the executions that state points of one run describe."""
-    points = list(points)
-    starts = sorted(
-        {instant_of(p.order) for p in points if p.value["state"] == "started" and not _name(p)},
-    )
+    stated = [(_name(point), point.value["state"], instant_of(point.order)) for point in points]
+    starts = sorted({at for name, state, at in stated if state == "started" and not name})
     empty = Executions({}, starts)
-    grouped: dict[tuple[str, int], list[Point]] = {}
-    for point in points:
-        grouped.setdefault(empty.place(_name(point), instant_of(point.order)), []).append(point)
-    return Executions({place: _execution(place, group) for place, group in grouped.items()}, starts)
+    grouped: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for name, state, at in stated:
+        grouped.setdefault(empty.place(name, at), []).append((state, at))
+    return Executions({place: _execution(place, states) for place, states in grouped.items()}, starts)
 
 
 def _name(point: Point) -> str:
     return point.slot.partition(":")[2]
 
 
-def _execution(place: tuple[str, int], points: Sequence[Point]) -> Execution:
-    states = [(point.value["state"], instant_of(point.order)) for point in points]
+def _execution(place: tuple[str, int], states: Sequence[tuple[str, int]]) -> Execution:
     return Execution(
         name=place[0],
         start=place[1],
-        outcome=max((state for state, _ in states), key=_STRENGTH.index),
-        first=min(at for _, at in states),
-        terminal=min((at for state, at in states if state in _TERMINAL), default=None),
+        outcome=max([state for state, _ in states], key=_STRENGTH.__getitem__),
+        first=min([at for _, at in states]),
+        terminal=min([at for state, at in states if state in _TERMINAL], default=None),
     )
 
 

@@ -48,21 +48,34 @@ class Slots:
         deletions = self._deletions(keys)
         models = {model_of(key) for key in keys}
         sweeps, generations = _by_subject(self._points(models, "swept")), self._generations(models)
+        renames = self._renames(own)
         self.names.prepare(p.value["kept"] for points in sweeps.values() for p in points)
         found = []
         for thing, stated in own.items():
             settled = self.sightings.settled(stated, lambda point: point.value["to"])
             entries = [entry("hold", p, p.value["to"], self._named(p.subject, p)) for p in settled]
             entries += [entry("end", p, None) for p in deletions.get(thing, ())]
-            entries += self._of_models(thing, sweeps, generations)
+            entries += self._of_models(_bearing(thing, renames), thing, sweeps, generations)
             found += [(thing, period) for period in periods_of(entries)]
         return found
 
+    def _renames(self, things: Iterable[Thing]) -> list[Point]:
+        """Return the renames of models whose versions have several names; like SAME_AS, whatever ``as_of`` is."""
+        named = ({model_of(key) for key in thing} for thing in things)
+        models = sorted({model for models in named if len(models) > 1 for model in models})
+        if not models:
+            return []
+        points = self.asking.reader.points(PointQuery(subjects=models, slot="generation"), self.asking.whenever)
+        return [point for point in points if point.value["is"] == "renamed"]
+
     def _of_models(
-        self, thing: Thing, sweeps: dict[str, list[Point]], generations: dict[str, list[Point]]
+        self,
+        bears: Callable[[str, Point], bool],
+        thing: Thing,
+        sweeps: dict[str, list[Point]],
+        generations: dict[str, list[Point]],
     ) -> list[Entry]:
         """Return the sweeps and deletions of the model whose name the version bears at that time."""
-        bears = _bearing(thing, generations)
         entries: list[Entry] = []
         for key in thing:
             model = model_of(key)
@@ -158,7 +171,7 @@ class Slots:
         return self._things[key]
 
 
-def _bearing(thing: Thing, generations: dict[str, list[Point]]) -> Callable[[str, Point], bool]:
+def _bearing(thing: Thing, known_renames: list[Point]) -> Callable[[str, Point], bool]:
     """Return a test whether the version bears a model's name when something happens to that model.
 
     A version with one name bears it always. One that renames carried bears the name that the newest rename
@@ -170,9 +183,8 @@ def _bearing(thing: Thing, generations: dict[str, list[Point]]) -> Callable[[str
     born = min(created_micros(key) for key in thing)
     renames = sorted(
         (point.order, point.subject, point.value["to"])
-        for model in models
-        for point in generations.get(model, ())
-        if point.value.get("to") in models and instant_of(point.order) >= born
+        for point in known_renames
+        if point.subject in models and point.value["to"] in models and instant_of(point.order) >= born
     )
     if not renames:
         return lambda _model, _point: True

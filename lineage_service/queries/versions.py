@@ -8,9 +8,10 @@ from graph_schema import names
 from graph_schema.changes import instant_of
 from graph_schema.kinds import KIND_BY_WORD, Edge
 from lineage_service.queries.asking import Asking
-from lineage_service.store.protocol import PointQuery
+from lineage_service.store.protocol import PointQuery, PropertyRow
 
 _MANY = 1_000_000
+_VERSIONS = frozenset({"model_version", "prompt_version"})
 _SAME = (int(Edge.SAME_AS), int(Edge.SAME_AS))
 
 
@@ -121,3 +122,20 @@ def versions_of(asking: Asking, model: str) -> list[str]:
     word = f"{name.kind}_version"
     prefix = names.make(names.Name(word, (*name.parts, "", "?")))[: -len("@?")]
     return asking.reader.find(KIND_BY_WORD[word].value, prefix, None, _MANY, asking.cut)
+
+
+def rows_of(asking: Asking, keys: Iterable[str], version_names: VersionNames) -> dict[str, list[PropertyRow]]:
+    """Return the property rows of nodes in order; what was said of ``…@?`` belongs to the version it means."""
+    wanted = set(keys)
+    undated_keys = {undated(key) for key in wanted if names.kind_of(key) in _VERSIONS}
+    facts = asking.reader.nodes(wanted | undated_keys, asking.cut)
+    version_names.prepare(key for key in undated_keys if key in facts and facts[key].rows)
+    found: dict[str, list[PropertyRow]] = {key: [] for key in wanted if key in facts}
+    for key, node in facts.items():
+        for row in node.rows:
+            meant = version_names.resolve(key, instant_of(row.order)) if key in undated_keys else key
+            if meant in found:
+                found[meant].append(row)
+    for rows in found.values():
+        rows.sort(key=lambda row: row.order)
+    return found

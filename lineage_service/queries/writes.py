@@ -1,5 +1,6 @@
 """Who wrote which version of a dataset, and which version a run read (specification: section 4)."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,7 +25,7 @@ class Write:
     run: str | None
     place: tuple[str, int] | None
     effective: int
-    order: bytes
+    order: tuple[bytes, int]
     digests: frozenset[str]
     failed: bool
 
@@ -37,6 +38,7 @@ class Writes:
     executions: dict[str, Executions] = field(default_factory=dict)
     produced: set[tuple[str, str]] = field(default_factory=set)
     _twins: dict[str, str] = field(default_factory=dict)
+    _counting: dict[str, tuple[list[int], list[Write]]] = field(default_factory=dict)
 
     def add(self, more: "Writes") -> None:
         """Take in the writes of further datasets."""
@@ -44,6 +46,17 @@ class Writes:
         self.executions.update(more.executions)
         self.produced |= more.produced
         self._twins.clear()
+        self._counting.clear()
+
+    def newest(self, dataset: str, by: int, reader: str) -> Write | None:
+        """Return the newest write of a dataset that took effect by an instant, failed ones and ``reader``'s aside."""
+        if dataset not in self._counting:
+            counting = [write for write in self.by_dataset[dataset] if not write.failed]
+            counting.sort(key=lambda write: (write.effective, write.order))
+            self._counting[dataset] = [write.effective for write in counting], counting
+        instants, writes = self._counting[dataset]
+        before = range(bisect_right(instants, by) - 1, -1, -1)
+        return next((writes[at] for at in before if writes[at].run != reader), None)
 
     def twin(self, version: str) -> str:
         """Return the named version that stands for a ``run-…`` one of the same execution, else itself."""
@@ -52,6 +65,8 @@ class Writes:
         return self._twins[version]
 
     def _twin(self, version: str) -> str:
+        if not self.produced:
+            return version
         writes = self.by_dataset.get(dataset_of(version), [])
         places = {
             (write.run, write.place)
@@ -67,10 +82,10 @@ class Writes:
         ]
         return max(named, key=lambda write: (write.effective, write.order)).version if named else version
 
-    def attempted(self, version: str) -> bool:
-        """Tell whether every known write of a version was by an execution that failed or was aborted."""
+    def attempted(self, version: str, run: str) -> bool:
+        """Tell whether every known write of a version, one of them by ``run``, failed or was aborted."""
         writes = [w for w in self.by_dataset.get(dataset_of(version), []) if w.version == version]
-        return bool(writes) and all(write.failed for write in writes)
+        return any(write.run == run for write in writes) and all(write.failed for write in writes)
 
 
 @lru_cache(maxsize=8192)
@@ -120,7 +135,7 @@ def _doubtful(found: Writes) -> set[str]:
             if write.run:
                 together.setdefault((write.run, write.place), set()).add(write.version)
         for (run, _), versions in together.items():
-            if len({is_by_run(version, run) for version in versions}) > 1:
+            if len(versions) > 1 and len({is_by_run(version, run) for version in versions}) > 1:
                 doubtful |= versions
     return doubtful
 
@@ -141,15 +156,15 @@ def _write(
     points: Sequence[Point],
     executions: Mapping[str, Executions],
 ) -> Write:
-    orders = [point.order for point in points]
+    first = min((point.order, point.n) for point in points)
     execution = None if isinstance(place, bytes) else executions[run].known.get(place)
     terminal = execution.terminal if execution else None
     return Write(
         version=version,
         run=run or None,
         place=None if isinstance(place, bytes) else place,
-        effective=terminal if terminal is not None else instant_of(min(orders)),
-        order=min(orders),
+        effective=terminal if terminal is not None else instant_of(first[0]),
+        order=first,
         digests=frozenset(point.value["digest"] for point in points if "digest" in point.value),
         failed=execution is not None and execution.failed,
     )
@@ -165,23 +180,21 @@ class Read:
     roles: int
 
 
-def versions_read(asking: Asking, reads: Sequence[Read]) -> dict[Read, str | None]:
-    """Return the version each READ means: the newest write that counts, or None for ``unknown_version``."""
+def versions_read(asking: Asking, reads: Sequence[Read], writes: Writes) -> dict[Read, str | None]:
+    """Return the version each READ means: the newest write that counts, or None for ``unknown_version``.
+
+    ``writes`` holds the datasets looked up so far and takes in those that are missing.
+    """
     if not reads:
         return {}
-    writes = writes_of(asking, (read.dataset for read in reads))
-    missing = {read.run for read in reads} - writes.executions.keys()
-    executions = writes.executions | executions_by_run(asking, missing)
+    missing = {read.dataset for read in reads} - writes.by_dataset.keys()
+    if missing:
+        writes.add(writes_of(asking, missing))
+    writes.executions.update(executions_by_run(asking, {read.run for read in reads} - writes.executions.keys()))
     chosen: dict[Read, Write | None] = {}
     for read in reads:
-        earliest = executions.get(read.run, NO_EXECUTIONS).earliest
-        by = read.asserted_at if earliest is None else earliest
-        counting = [
-            write
-            for write in writes.by_dataset[read.dataset]
-            if write.effective <= by and not write.failed and write.run != read.run
-        ]
-        chosen[read] = max(counting, key=lambda write: (write.effective, write.order), default=None)
+        earliest = writes.executions.get(read.run, NO_EXECUTIONS).earliest
+        chosen[read] = writes.newest(read.dataset, read.asserted_at if earliest is None else earliest, read.run)
     disagreeing = _disagreeing(asking, chosen)
     return {
         read: None if write is None or read in disagreeing else writes.twin(write.version)

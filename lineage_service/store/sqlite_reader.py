@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -26,6 +27,7 @@ from lineage_service.store.protocol import (
 )
 
 _NO_LIMIT: Final = 2**62
+_BY_ORDER: Final = itemgetter(3, 4)
 _LAST_ORDER: Final = b"\xff" * 9
 _AFTER_ALL_TEXT: Final = "\U0010ffff"
 
@@ -129,11 +131,14 @@ class SqliteReader:
         """Return known nodes with their property rows in order."""
         found = self._connection.execute(self._NODES, (_array(keys), cut.known_at)).fetchall()
         rows: dict[int, list[PropertyRow]] = {row[0]: [] for row in found}
-        stop = _stop_of(cut)
-        for node, order, seq, registers in self._connection.execute(
-            self._PROPERTIES, (_array(rows), cut.known_at, stop)
+        read: dict[str, Any] = {}  # what many records say of one node is read once
+        for node, order, seq, text in self._connection.execute(
+            self._PROPERTIES, (_array(rows), cut.known_at, _stop_of(cut))
         ):
-            rows[node].append(PropertyRow(order, seq, orjson.loads(registers)))
+            registers = read.get(text)
+            if registers is None:
+                registers = read[text] = orjson.loads(text)
+            rows[node].append(PropertyRow(order, seq, registers))
         return {key: NodeFacts(key, seq, rows[node]) for node, key, seq in found}
 
     # One level of a walk. SAME_AS counts whatever as_of is; withdrawn assertions do not count.
@@ -290,8 +295,8 @@ class SqliteReader:
             rows = self._connection.execute(self._POINTS_OF, (keys, *bounds, query.actor))
         else:
             rows = self._connection.execute(self._POINTS_OF_SLOT, (keys, *bounds, query.actor, query.slot))
-        found = sorted(map(_point, rows), key=lambda point: (point.order, point.n), reverse=query.newest_first)
-        return found if query.limit is None else found[: query.limit]
+        found = sorted(rows, key=_BY_ORDER, reverse=query.newest_first)
+        return [_point(row) for row in (found if query.limit is None else found[: query.limit])]
 
     _HASHES: Final = "SELECT leaf FROM record WHERE seq >= ? AND seq < ? ORDER BY seq"
 

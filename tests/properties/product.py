@@ -70,6 +70,7 @@ class Product:
     def __init__(self, reader: Reader, as_of: int, known_at: int) -> None:
         self._reader = reader
         self._cut = Cut(as_of, known_at)
+        self._above: dict[str, Answer[ClosureValue]] = {}
 
     @property
     def _asking(self) -> Asking:
@@ -79,14 +80,20 @@ class Product:
         return registers_of(self._asking, [key]).get(key, {})
 
     def provenance(self, key: str) -> tuple[dict[str, int], set[Any], set[tuple[str, str]]]:
-        return _closure(provenance(self._asking, key, 100, MAX_LIMIT))
+        return _closure(self._provenance(key))
+
+    def _provenance(self, key: str) -> Answer[ClosureValue]:
+        """Ask once: two of the answers compared are read off the same one."""
+        if key not in self._above:
+            self._above[key] = provenance(self._asking, key, 100, MAX_LIMIT)
+        return self._above[key]
 
     def impact(self, key: str) -> tuple[dict[str, int], set[Any], set[tuple[str, str]]]:
         return _closure(impact(self._asking, key, 100, MAX_LIMIT))
 
     def outcomes(self, key: str) -> dict[str, Any]:
         """Return outcome, identity and attempted of what a closure shows."""
-        value = provenance(self._asking, key, 100, MAX_LIMIT).value
+        value = self._provenance(key).value
         words = ("outcome", "identity", "attempted")
         return {
             node: {word: shown["properties"][word] for word in words if word in shown["properties"]}

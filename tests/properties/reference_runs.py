@@ -129,14 +129,11 @@ class Runs:
         return write.execution is not None and self.outcome_of(write.execution) in ("failed", "aborted")
 
     def attempted(self, version: str) -> bool:
-        """Tell whether all writes of a version (under either name of twins) failed or were aborted."""
-        one = self.stands_for.get(version, version)
-        writes = [
-            write
-            for write in self._writes.get(dataset_of(version), [])
-            if self.stands_for.get(write.version, write.version) == one
-        ]
-        return bool(writes) and all(self._vain(write) for write in writes)
+        """Tell whether all writes of a version failed or were aborted, one by a run that is said to have made it."""
+        writes = [write for write in self._writes.get(dataset_of(version), []) if write.version == version]
+        made = {(said.start, said.end) for said in self._cut.assertions if said.type is Edge.PRODUCED_BY}
+        by_maker = [one for one in writes if one.execution and (version, one.execution.run) in made]
+        return bool(by_maker) and all(self._vain(write) for write in writes)
 
     def identity(self, version: str) -> str:
         """Return the strongest identity ever stated of a dataset version; declared is the usual one, never stated."""
@@ -204,13 +201,10 @@ class Runs:
         return self.stands_for.get(newest.version, newest.version)
 
     def _digests(self, version: str) -> set[str]:
-        """Return what is stated of a version's content, under either name of twins."""
-        one = self.stands_for.get(version, version)
-        keys = {one} | {other for other, named in self.stands_for.items() if named == one}
+        """Return what is stated of a version's content under its own key."""
         return {
             f"{name.removeprefix('digest:')}:{value}"
-            for key in keys
-            for name, value in self._cut.registers(key).items()
+            for name, value in self._cut.registers(version).items()
             if name.startswith("digest:")
         }
 
