@@ -4,7 +4,8 @@ What was observed lies in a spool on this machine before the cursor moves on, an
 a crash repeats work and loses none. Cursor and spool of a repository stand in the data folder unless told otherwise.
 """
 
-import time
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -156,16 +157,26 @@ def _token_of(settings: Settings) -> Token:
 
 
 def _repeat(collector: _GitCollector, seconds: int) -> None:
-    """Read every so many seconds until interrupted; what fails is said, and tried again."""
-    try:
-        while True:
-            try:
-                _report(collector.read_once())
-            except GitError as error:
-                say(plain(f"{error}; tried again in {seconds} s"))
-            time.sleep(seconds)
-    except KeyboardInterrupt:
-        say("Stopped. What waits in the spool is sent by the next run.")
+    """Read every so many seconds until told to stop; what fails is said, and tried again.
+
+    A signal ends the wait, never a read or a delivery half-way: the second one does that.
+    """
+    told = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, _frame: object) -> None:
+        told.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, stop)
+    while not told.is_set():
+        try:
+            _report(collector.read_once())
+        except GitError as error:
+            say(plain(f"{error}; tried again in {seconds} s"))
+        told.wait(seconds)
+    say("Stopped. What waits in the spool is sent by the next run.")
 
 
 def _report(read: _Read) -> None:
