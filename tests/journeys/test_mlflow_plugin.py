@@ -163,7 +163,7 @@ def test_a_run_is_read_whole_at_its_end(mlflow: WatchedMlflow, client: Any) -> N
     started, _inputs, ended = facts()
     assert started["state"] == "started"
     assert ended["parent"] == parent
-    assert ended["commit"] == {"sha": "fdd5d328" * 5, "repository": "https://git.example.com/team/credit.git"}
+    assert ended["commit"] == {"sha": "fdd5d328" * 5, "repository": "https://git.example.com/team/credit"}
     assert ended["params"] == [["C", "1.0"], ["note", "private"]]
     assert ended["metrics"] == [{"key": "auc", "value": "0.91"}, {"key": "loss", "value": "NaN"}]
     (read,) = ended["inputs"]

@@ -96,7 +96,7 @@ def test_any_history_in_any_grouping_rebuilds_to_the_same_graph(
             target = folder / "rebuilt"
             with installation.store.read() as reader:
                 head = reader.head()
-            assert rebuild(installation.store, target) == head
+            assert rebuild(installation.store, target) == replace(head, mac=b"")  # only the service seals a head
             for known_at in (0, head.size // 2, head.size - 1):
                 assert root_of(target, known_at) == root_of(places.database, known_at)
         finally:
