@@ -1,0 +1,1 @@
+"""Benchmarks: one command, ``python -m tests.benchmarks``, figures beside what is expected of them."""
