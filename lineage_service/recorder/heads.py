@@ -19,7 +19,8 @@ from lineage_service.ledger.signer import Signer
 from lineage_service.ledger.tiles import TileReader
 from lineage_service.store.protocol import Head, Store
 
-_KEPT_HEADS: Final = 8
+_KEPT_HEADS: Final = 64
+"""Heads kept for callers that are slow to fetch their proof; later ones get it from the store."""
 
 
 class SignedHead:

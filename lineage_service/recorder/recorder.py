@@ -21,10 +21,11 @@ from typing import Final, Literal
 from graph_schema import canonical, times
 from graph_schema.changes import Changes
 from graph_schema.fold import FOLD_VERSION
-from lineage_service.errors import OverloadedError, StoreConflictError, StoreUnavailableError
+from lineage_service.errors import OperatorError, OverloadedError, StoreConflictError, StoreUnavailableError
 from lineage_service.ledger.errors import LedgerError
-from lineage_service.ledger.merkle import leaf_hash
-from lineage_service.recorder.heads import HeadSigner
+from lineage_service.ledger.merkle import inclusion_proof, leaf_hash
+from lineage_service.ledger.tiles import TileReader
+from lineage_service.recorder.heads import HeadSigner, SignedHead
 from lineage_service.recorder.preparation import Prepared
 from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Payload, SealedValue, Store
 
@@ -257,13 +258,29 @@ class Recorder:
                 known.leaf.hex(),
                 times.format_time(known.time),
                 reached,
-                signed.proof(known.seq) if signed is not None and known.seq in request.fresh else None,
+                self._proof(signed, known.seq) if signed is not None and known.seq in request.fresh else None,
             )
             for item, known in zip(request.prepared, request.results, strict=True)
         ]
         if signed is None:
             return Recorded(receipts, request.size, None)
         return Recorded(receipts, signed.size, signed.note)
+
+    def _proof(self, signed: SignedHead, seq: int) -> tuple[str, ...] | None:
+        """Return the proof of a record under a head: from memory, or from the store if another head added it.
+
+        The record is committed, so a store that cannot be read now costs the receipt its proof and nothing else.
+        """
+        proof = signed.proof(seq)
+        if proof is not None:
+            return proof
+        try:
+            with self._store.read() as reader:
+                tiles = TileReader(reader.hashes, reader.tile)
+                return tuple(digest.hex() for digest in inclusion_proof(seq, signed.size, tiles.subtree))
+        except (OperatorError, LedgerError):
+            self.failures += 1
+            return None
 
     def _cover_at_times(self) -> None:
         """Cover what nobody waits for within a second, and keep the stored checkpoint fresh."""

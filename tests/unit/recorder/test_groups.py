@@ -10,10 +10,11 @@ from dataclasses import replace
 import pytest
 
 from lineage_service.errors import OverloadedError, StoreConflictError
+from lineage_service.ledger.merkle import verify_inclusion
 from lineage_service.recorder.installation import Installation
 from lineage_service.recorder.preparation import Prepared
 from lineage_service.recorder.recorder import QUEUE_RECORDS, Recorded
-from tests.unit.recorder.facts import bodies, move, prepare, record, require_intact_chain, require_proof
+from tests.unit.recorder.facts import bodies, move, opened, prepare, record, require_intact_chain, require_proof
 
 WAIT_SECONDS = 10
 
@@ -145,3 +146,17 @@ def test_many_threads_write_one_intact_chain(installation: Installation) -> None
         for receipt in answer.receipts:
             if receipt.ack == "signed":
                 require_proof(installation, receipt, answer)
+
+
+def test_a_caller_slow_to_fetch_its_proof_gets_it_from_the_store(installation: Installation) -> None:
+    first = record(installation, move("first"), ack="committed").receipts[0]
+    for number in range(300):
+        record(installation, move(f"later/{number}"))
+    signed = installation.heads.cover(None, 1.0)
+    assert signed is not None
+    assert signed.proof(first.seq) is None
+    found = installation.recorder._proof(signed, first.seq)
+    assert found is not None
+    proof = [bytes.fromhex(digest) for digest in found]
+    checkpoint = opened(installation, signed.note)
+    verify_inclusion(first.seq, signed.size, bytes.fromhex(first.hash), proof, checkpoint.root)
