@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-import orjson
-
 from graph_schema import names
 from lineage_service.errors import UnauthenticatedError
+from lineage_service.recorder.disclosure import Disclosure
 from lineage_service.recorder.installation import OWN_KIND, Installation
 from lineage_service.server.authority import RANK, Rights, SourceGrant, TokenGrant
 
@@ -84,13 +83,7 @@ def _source(grant: TokenGrant, source: SourceGrant | None) -> SourcePrincipal:
 
 def identity_of(installation: Installation, pseudonym: str) -> tuple[str, str, str] | None:
     """Return (issuer, subject, kind) behind a pseudonym, or None once it is erased. Read from the vault each time."""
-    vault, keyring = installation.store.vault(), installation.secrets.keyring
-    sealed, keys = vault.identity(pseudonym), vault.subject_keys([pseudonym])
-    if sealed is None or pseudonym not in keys:
-        return None
-    bound_to = f"{installation.origin}|{pseudonym}".encode()
-    issuer, subject, kind = orjson.loads(keyring.open(keyring.unwrap(keys[pseudonym]), sealed, bound_to))
-    return issuer, subject, kind
+    return Disclosure(installation.secrets, installation.store.vault()).person(pseudonym)
 
 
 def actor_of(installation: Installation, principal: Principal) -> dict[str, Any]:
