@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from graph_schema import names
+from graph_schema.changes import possible
 from graph_schema.events.base import (
     NAME,
     AnyKey,
@@ -24,7 +25,7 @@ from graph_schema.events.base import (
     key_of,
 )
 from graph_schema.events.people import Assurance, Family
-from graph_schema.kinds import KIND_BY_WORD, TRIPLES, Edge
+from graph_schema.kinds import Edge
 
 Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$"), NAME]
 
@@ -225,9 +226,9 @@ class EdgeWithdrawnBody(Body):
     def model_post_init(self, _context: object, /) -> None:
         """Refuse an edge the language does not have: withdrawing it would withdraw nothing."""
         known = Edge.__members__.get(self.type)
-        kinds = KIND_BY_WORD[names.kind_of(self.start)], KIND_BY_WORD[names.kind_of(self.end)]
-        if known is None or (kinds[0], known, kinds[1]) not in TRIPLES:
-            raise ValueError(f"the language has no edge {self.type} from a {kinds[0].word} to a {kinds[1].word}")
+        if known is None or not possible(self.start, known, self.end):
+            kinds = names.kind_of(self.start), names.kind_of(self.end)
+            raise ValueError(f"the language has no edge {self.type} from a {kinds[0]} to a {kinds[1]}")
 
 
 class EdgeWithdrawn(Event):
