@@ -73,7 +73,8 @@ def compiled(model: type[BaseModel]) -> tuple[_Step, ...]:
         nested, many = _model_in(info.annotation)
         own = next((part for part in info.metadata if isinstance(part, FieldClass)), None) or _class_in(info.annotation)
         if nested is not None:
-            steps.append((key, None, many, nested))
+            clear = all(leaf is FieldClass.NAME for _, leaf, _, _ in compiled(nested))
+            steps.append((key, FieldClass.NAME if clear else None, many, nested))
         elif own is None:
             raise UnclassifiedFieldError(f"{model.__name__}.{name} has no field class")
         else:

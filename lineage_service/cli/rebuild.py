@@ -34,7 +34,7 @@ _EXCHANGE: Final = (
     "DELETE FROM main.property",
     "DELETE FROM main.node",
     "INSERT INTO main.node SELECT * FROM fresh.node ORDER BY id",
-    "INSERT INTO main.property SELECT * FROM fresh.property ORDER BY node, ord",
+    "INSERT INTO main.property SELECT * FROM fresh.property ORDER BY node, registers, ord",
     "INSERT INTO main.edge SELECT * FROM fresh.edge ORDER BY src, type, dst, seq",
     "INSERT INTO main.withdrawal SELECT * FROM fresh.withdrawal ORDER BY src, type, dst, source, seq",
     "INSERT INTO main.point SELECT * FROM fresh.point ORDER BY subject, slot, name, ord, n",

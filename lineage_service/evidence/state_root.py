@@ -57,7 +57,7 @@ def _leaf(key: str, entity: bytes) -> bytes:
 
 
 def _entities(reader: Reader, kind: Kind, keys: Sequence[str], cut: Cut) -> Iterator[tuple[str, bytes]]:
-    facts = reader.nodes(keys, cut)
+    facts = reader.nodes(keys, cut, every=True)
     points: dict[str, list[Point]] = {key: [] for key in keys}
     for point in reader.points(PointQuery(subjects=keys), cut):
         points[point.subject].append(point)

@@ -96,6 +96,8 @@ def suffix_proofs(frontier: Frontier, leaves: Sequence[bytes]) -> list[list[byte
     _require_hashes(leaves)
     if not leaves:
         return []
+    if len(leaves) == 1:  # whatever is joined on the way up from the last leaf lies to its left
+        return [list(reversed(frontier.hashes))]
     levels = _levels_right_of(frontier, leaves)
     paths: list[list[bytes]] = [[]]
     parent_first = 0
@@ -103,6 +105,28 @@ def suffix_proofs(frontier: Frontier, leaves: Sequence[bytes]) -> list[list[byte
         paths = [_path_of(at, nodes, paths[((first + at) >> 1) - parent_first]) for at in range(len(nodes))]
         parent_first = first
     return paths[len(paths) - len(leaves) :]
+
+
+def suffix_consistency(frontier: Frontier, leaves: Sequence[bytes]) -> list[bytes]:
+    """The proof that the tree with these leaf hashes appended begins with that of ``frontier``, from these two alone.
+
+    It is the path up from the last complete subtree of the old tree, after that subtree itself where it is not all of
+    the old tree (RFC 6962 2.1.2).
+    """
+    _require_hashes(leaves)
+    size = frontier.size
+    if not size or not leaves:
+        return []
+    path = list(frontier.hashes[-1:]) if size.bit_count() > 1 else []
+    if len(leaves) == 1:  # it stands beside that subtree, and whatever is joined above lies to their left
+        return [*path, *leaves, *reversed(frontier.hashes[:-1])]
+    levels = _levels_right_of(frontier, leaves)
+    at = 0  # levels begin with this subtree from its own level on
+    for level in range((size & -size).bit_length() - 1, len(levels) - 1):
+        first, nodes = levels[level]
+        path += nodes[at ^ 1 : (at ^ 1) + 1]
+        at = ((first + at) >> 1) - levels[level + 1][0]
+    return path
 
 
 def _levels_right_of(frontier: Frontier, leaves: Sequence[bytes]) -> list[tuple[int, list[bytes]]]:

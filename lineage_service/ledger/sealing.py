@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Final
@@ -27,6 +28,7 @@ _SALT: Final = 16
 _ID_DIGEST_BYTES: Final = 10
 _WRAP: Final = b"lineage-wrap-v1"
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 
 Random = Callable[[int], bytes]
 
@@ -37,13 +39,16 @@ class SealError(LedgerError):
 
 def token_text(data: bytes) -> str:
     """Return bytes as base64url without padding."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return _token(data).decode()
+
+
+def _token(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False).translate(_URL_SAFE).rstrip(b"=")
 
 
 def commit(field: str, value: Any, random: Random) -> tuple[bytes, str]:
     """Return the disclosure ``d`` of a value under fresh salt, and the digest that stands in the record."""
-    content = _JSON.encode([token_text(random(_SALT)), field, value])
-    disclosure = urlsafe_b64encode(content.encode()).rstrip(b"=")
+    disclosure = _token(_JSON.encode([token_text(random(_SALT)), field, value]).encode())
     return disclosure, digest_of(disclosure)
 
 

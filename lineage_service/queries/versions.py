@@ -128,7 +128,9 @@ def rows_of(asking: Asking, keys: Iterable[str], version_names: VersionNames) ->
     """Return the property rows of nodes in order; what was said of ``…@?`` belongs to the version it means."""
     wanted = set(keys)
     undated_keys = {undated(key) for key in wanted if names.kind_of(key) in _VERSIONS}
-    facts = asking.reader.nodes(wanted | undated_keys, asking.cut)
+    facts = asking.reader.nodes(wanted - undated_keys, asking.cut)
+    # Each row of an undated name may mean another version, so no repeat says nothing new.
+    facts |= asking.reader.nodes(undated_keys, asking.cut, every=True)
     version_names.prepare(key for key in undated_keys if key in facts and facts[key].rows)
     found: dict[str, list[PropertyRow]] = {key: [] for key in wanted if key in facts}
     for key, node in facts.items():

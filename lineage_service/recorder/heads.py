@@ -13,7 +13,7 @@ from typing import Final
 from lineage_service.errors import IntegrityError
 from lineage_service.ledger.checkpoint import Checkpoint
 from lineage_service.ledger.errors import LedgerError
-from lineage_service.ledger.merkle import Frontier, consistency_proof, frontier_at, node_hash, suffix_proofs
+from lineage_service.ledger.merkle import Frontier, frontier_at, suffix_consistency, suffix_proofs
 from lineage_service.ledger.sealing import head_mac
 from lineage_service.ledger.signer import Signer
 from lineage_service.ledger.tiles import TileReader
@@ -145,7 +145,7 @@ class HeadSigner:
     def _sign(self) -> SignedHead:
         with self._mutex:
             base, leaves, head = self._base, list(self._leaves), self._head
-        proof = _consistency(base, leaves)
+        proof = suffix_consistency(base, leaves)
         note = self._signer.sign(base.size, proof, Checkpoint(self._origin, head.size, head.frontier.root()))
         signed = SignedHead(note.decode(), base, leaves)
         with self._mutex:
@@ -164,27 +164,3 @@ class HeadSigner:
     def close(self) -> None:
         """Give up the signer's lock."""
         self._signer.close()
-
-
-def _consistency(base: Frontier, leaves: Sequence[bytes]) -> list[bytes]:
-    """Return the proof that the tree with ``leaves`` appended begins with ``base``, from these two alone."""
-    size = base.size + len(leaves)
-    if base.size in (0, size):
-        return []
-    known: dict[tuple[int, int], bytes] = {}
-    start = 0
-    for digest in base.hashes:
-        level = (base.size - start).bit_length() - 1
-        known[(level, start >> level)] = digest
-        start += 1 << level
-
-    def subtree(level: int, number: int) -> bytes:
-        found = known.get((level, number))
-        if found is None:
-            if level == 0:
-                return leaves[number - base.size]
-            found = node_hash(subtree(level - 1, 2 * number), subtree(level - 1, 2 * number + 1))
-            known[(level, number)] = found
-        return found
-
-    return consistency_proof(base.size, size, subtree)

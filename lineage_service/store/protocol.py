@@ -160,15 +160,14 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class PointQuery:
-    """Which points: of ``subjects``, of one ``slot`` family (before the colon) and name, of one ``actor``.
+    """Which points: of ``subjects``, of one ``slot`` family (before the colon) and name.
 
-    At least one of subjects, slot and actor is given. ``start`` and ``stop`` bound the order key, half-open.
+    At least one of subjects and slot is given. ``start`` and ``stop`` bound the order key, half-open.
     """
 
     subjects: Sequence[str] | None = None
     slot: str | None = None
     name: str | None = None
-    actor: str | None = None
     start: bytes = b""
     stop: bytes | None = None
     limit: int | None = None
@@ -236,8 +235,12 @@ class Reader(Protocol):
     def seq_at(self, time: int) -> int:
         """Return the largest seq recorded at or before ``time`` (microseconds); -1 if none."""
 
-    def nodes(self, keys: Iterable[str], cut: Cut) -> dict[str, NodeFacts]:
-        """Return the nodes known at the cut among ``keys``, with their property rows in order."""
+    def nodes(self, keys: Iterable[str], cut: Cut, *, every: bool = False) -> dict[str, NodeFacts]:
+        """Return the nodes known at the cut among ``keys``, with their property rows in order.
+
+        Of rows of one node with the same registers, those between the first and the last that pass the cut may be
+        left out, because they change no register; with ``every`` none is.
+        """
 
     def walk(
         self, starts: Mapping[str, int], direction: Direction, types: tuple[int, int], depth: int, limit: int, cut: Cut

@@ -12,6 +12,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +38,7 @@ _MMAP_BYTES: Final = 268_435_456
 _CHECKPOINT_BYTES: Final = 32 * 1024 * 1024
 _CHECKPOINT_SECONDS: Final = 0.5
 _KNOWN_NODES: Final = 50_000
+_KNOWN_EDGES: Final = 50_000
 _WAIT_MS: Final = 5000
 
 
@@ -55,6 +57,24 @@ def connect(path: Path, *, cache_kib: int, read_only: bool = False, wait_ms: int
     return connection
 
 
+@dataclass(slots=True)
+class _Known:
+    """What earlier groups committed and the next ones will look for: numbers of nodes, assertions of edges."""
+
+    nodes: dict[str, int] = field(default_factory=dict)
+    edges: dict[tuple[int, int, int, int], tuple[int, int, int]] = field(default_factory=dict)
+    """(src, type, dst, source) to (at, how, roles) of an assertion that is in the table or dominated there."""
+
+    def take(self, transaction: "SqliteTransaction") -> None:
+        """Take in what a transaction found and added, once it is committed; begin anew rather than grow for ever."""
+        if len(self.nodes) + len(transaction.fresh_nodes) > _KNOWN_NODES:
+            self.nodes.clear()
+        if len(self.edges) + len(transaction.fresh_edges) > _KNOWN_EDGES:
+            self.edges.clear()
+        self.nodes.update(transaction.fresh_nodes)
+        self.edges.update(transaction.fresh_edges)
+
+
 class SqliteStore:
     """The Store of protocol.py on one SQLite file."""
 
@@ -71,7 +91,7 @@ class SqliteStore:
         if not path.exists():
             raise StoreUnavailableError(f"there is no ledger at {path}: run `lineage init`")
         self._lock = threading.Lock()
-        self._known: dict[str, int] = {}
+        self._known = _Known()
         self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._opened = threading.Semaphore(_READERS)
         self._stop = threading.Event()
@@ -107,16 +127,11 @@ class SqliteStore:
                     if self._writer.in_transaction:
                         self._writer.execute("ROLLBACK")
                     raise
-            self._remember(transaction.fresh)
+            self._known.take(transaction)
 
     def _require_open(self) -> None:
         if self._stop.is_set():
             raise StoreUnavailableError("this store was closed, so nothing was done; what was acknowledged is safe")
-
-    def _remember(self, fresh: Mapping[str, int]) -> None:
-        if len(self._known) + len(fresh) > _KNOWN_NODES:
-            self._known.clear()
-        self._known.update(fresh)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[SqliteReader]:
@@ -189,12 +204,14 @@ class SqliteStore:
 class SqliteTransaction:
     """One group of records on its way in."""
 
-    def __init__(self, connection: sqlite3.Connection, known: Mapping[str, int], observer: Observer | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, known: _Known, observer: Observer | None) -> None:
         self._connection = connection
         self._known = known
         self._observer = observer
         self._found: Head | None = None
-        self.fresh: dict[str, int] = {}
+        self._last_known = 0
+        self.fresh_nodes: dict[str, int] = {}
+        self.fresh_edges: dict[tuple[int, int, int, int], tuple[int, int, int]] = {}
 
     _HEAD: Final = "SELECT size, last, time, frontier, fold_version, mac FROM head"
     _KNOWN_ID: Final = "SELECT seq, leaf, time FROM record WHERE id = ?"
@@ -261,29 +278,31 @@ class SqliteTransaction:
         ids: dict[str, int] = {}
         missing: list[str] = []
         for key in first:
-            if (known := self._known.get(key) or self.fresh.get(key)) is not None:
+            if (known := self._known.nodes.get(key) or self.fresh_nodes.get(key)) is not None:
                 ids[key] = known
             else:
                 missing.append(key)
-        ids.update(self._connection.execute(self._FIND_NODES, (orjson.dumps(missing).decode(),)).fetchall())
+        if missing:
+            ids.update(self._connection.execute(self._FIND_NODES, (orjson.dumps(missing).decode(),)).fetchall())
         new = [key for key in missing if key not in ids]
         last = self._connection.execute(self._LAST_NODE).fetchone()[0]
         rows = [(last + i, key, KIND_BY_WORD[names.kind_of(key)].value, first[key]) for i, key in enumerate(new, 1)]
-        self._connection.executemany(self._ADD_NODE, rows)
+        self._last_known = last
+        self._add(self._ADD_NODE, rows)
         ids.update((row[1], row[0]) for row in rows)
-        self.fresh.update((key, ids[key]) for key in missing)
+        self.fresh_nodes.update((key, ids[key]) for key in missing)
         return ids
 
-    _ADD_PROPERTIES: Final = "INSERT INTO property(node, ord, seq, registers) VALUES (?, ?, ?, ?)"
-    # An assertion that earlier-recorded ones of its source dominate says nothing new, unless each instant counts.
+    _ADD_PROPERTIES: Final = "INSERT INTO property(node, registers, ord, seq) VALUES (?, ?, ?, ?)"
     _ADD_EDGE: Final = """
+        INSERT INTO edge(src, type, dst, seq, source, at, how, roles) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    """
+    # An assertion that earlier-recorded ones of its source dominate says nothing new.
+    _ADD_NEW_EDGE: Final = """
         INSERT INTO edge(src, type, dst, seq, source, at, how, roles) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
         WHERE NOT EXISTS (
           SELECT 1 FROM edge e WHERE e.src = ?1 AND e.type = ?2 AND e.dst = ?3
           AND e.source = ?5 AND e.at <= ?6 AND e.how >= ?7 AND (e.roles & ?8) = ?8)
-    """
-    _ADD_EVERY_EDGE: Final = """
-        INSERT INTO edge(src, type, dst, seq, source, at, how, roles) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     """
     _ADD_WITHDRAWAL: Final = "INSERT INTO withdrawal(src, type, dst, source, seq) VALUES (?, ?, ?, ?, ?)"
     _ADD_POINT: Final = """
@@ -294,29 +313,56 @@ class SqliteTransaction:
         """Fold changes into the graph: one executemany a table, rows sorted by primary key."""
         self._require_head()
         ids = self._resolve(changes)
-        properties: list[tuple[int, bytes, int, str]] = []
-        edges: list[tuple[int, ...]] = []
-        every_edge: list[tuple[int, ...]] = []
+        properties: list[tuple[int, str, bytes, int]] = []
         withdrawals: list[tuple[int, ...]] = []
         points: list[tuple[int, str, str, bytes, int, int, int | None, str]] = []
         for seq, change in changes:
-            source = ids[change.source]
             actor = ids[change.actor] if change.actor else None
             for key, registers in change.properties.items():
-                properties.append((ids[key], change.order, seq, _json(registers)))
-            for (start, kind, end), (how, roles) in change.edges.items():
-                rows = every_edge if each_instant_counts(start, end) else edges
-                rows.append((ids[start], kind, ids[end], seq, source, change.at, how, roles))
+                properties.append((ids[key], _json(registers), change.order, seq))
             for start, kind, end, of_source in change.withdrawals:
                 withdrawals.append((ids[start], kind, ids[end], ids[of_source], seq))
             for subject, slot, n, value in change.points:
                 family, _, name = slot.partition(":")
                 points.append((ids[subject], family, name, change.order, n, seq, actor, _json(value)))
-        self._connection.executemany(self._ADD_PROPERTIES, sorted(properties))
-        self._connection.executemany(self._ADD_EDGE, sorted(edges))
-        self._connection.executemany(self._ADD_EVERY_EDGE, sorted(every_edge))
-        self._connection.executemany(self._ADD_WITHDRAWAL, sorted(withdrawals))
-        self._connection.executemany(self._ADD_POINT, sorted(points, key=itemgetter(0, 1, 2, 3, 4)))
+        self._add(self._ADD_PROPERTIES, sorted(properties))
+        self._assert_edges(changes, ids)
+        self._add(self._ADD_WITHDRAWAL, sorted(withdrawals))
+        self._add(self._ADD_POINT, sorted(points, key=itemgetter(0, 1, 2, 3, 4)))
+
+    def _add(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run a statement for each row; preparing one for none costs as much as a row, and small groups have many."""
+        if rows:
+            self._connection.executemany(statement, rows)
+
+    def _assert_edges(self, changes: Sequence[tuple[int, Changes]], ids: Mapping[str, int]) -> None:
+        """Add the assertions that say something new; most are told without asking the table.
+
+        An edge of a node this group adds can only have been asserted within the group. Of an edge between known nodes
+        one assertion is remembered that is in the table, or is dominated by one that is: what it dominates, that does.
+        """
+        added: list[tuple[int, ...]] = []
+        asked: list[tuple[int, ...]] = []
+        within: dict[tuple[int, int, int, int], list[tuple[int, int, int]]] = {}
+        for seq, change in changes:
+            source = ids[change.source]
+            for (start, kind, end), (how, roles) in change.edges.items():
+                src, dst = ids[start], ids[end]
+                row = (src, kind, dst, seq, source, change.at, how, roles)
+                if each_instant_counts(start, end):
+                    added.append(row)
+                    continue
+                place, said = (src, kind, dst, source), (change.at, how, roles)
+                if src > self._last_known or dst > self._last_known:
+                    before = within.setdefault(place, [])
+                    if not any(_dominates(one, said) for one in before):
+                        before.append(said)
+                        added.append(row)
+                elif not ((one := self._known.edges.get(place)) and _dominates(one, said)):
+                    asked.append(row)
+                    self.fresh_edges.setdefault(place, said)
+        self._add(self._ADD_EDGE, sorted(added))
+        self._add(self._ADD_NEW_EDGE, sorted(asked))
 
     _ADD_SEALED: Final = "INSERT INTO sealed(seq, digest, subject, key, ciphertext) VALUES (?, ?, ?, ?, ?)"
     _ADD_PAYLOAD: Final = "INSERT INTO payload(digest, seq, salt, key, ciphertext) VALUES (?, ?, ?, ?, ?)"
@@ -324,12 +370,8 @@ class SqliteTransaction:
     def keep(self, payloads: Sequence[Payload], sealed: Sequence[SealedValue]) -> None:
         """Keep raw payloads and sealed values."""
         self._require_head()
-        self._connection.executemany(
-            self._ADD_SEALED, [(s.seq, s.digest, s.subject, s.key, s.ciphertext) for s in sealed]
-        )
-        self._connection.executemany(
-            self._ADD_PAYLOAD, [(p.digest, p.seq, p.salt, p.key, p.ciphertext) for p in payloads]
-        )
+        self._add(self._ADD_SEALED, [(s.seq, s.digest, s.subject, s.key, s.ciphertext) for s in sealed])
+        self._add(self._ADD_PAYLOAD, [(p.digest, p.seq, p.salt, p.key, p.ciphertext) for p in payloads])
 
     _OPEN_HEAD: Final = """
         INSERT INTO head(one, size, last, time, frontier, fold_version, mac) VALUES (1, ?, ?, ?, ?, ?, ?)
@@ -360,3 +402,8 @@ class SqliteTransaction:
 
 def _json(value: Mapping[str, Any]) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _dominates(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
+    """Tell whether an earlier-recorded (at, how, roles) of the same source leaves nothing to say for another."""
+    return one[0] <= other[0] and one[1] >= other[1] and one[2] & other[2] == other[2]

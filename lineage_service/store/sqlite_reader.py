@@ -28,6 +28,9 @@ from lineage_service.store.protocol import (
 
 _NO_LIMIT: Final = 2**62
 _BY_ORDER: Final = itemgetter(3, 4)
+_BY_NODE_AND_ORDER: Final = itemgetter(0, 1)
+_CROWD: Final = 16
+"""Property rows of one node that are read as they are; of a node with more, repeats are passed over."""
 _LAST_ORDER: Final = b"\xff" * 9
 _AFTER_ALL_TEXT: Final = "\U0010ffff"
 
@@ -122,24 +125,51 @@ class SqliteReader:
     _NODES: Final = """
         SELECT n.id, n.key, n.seq FROM json_each(?) j CROSS JOIN node n ON n.key = j.value WHERE n.seq <= ?
     """
+    # Which nodes have so many property rows that it is worth passing over repeats.
+    _CROWDED: Final = """
+        SELECT j.value FROM json_each(?1) j
+        WHERE (SELECT 1 FROM property p WHERE p.node = j.value LIMIT 1 OFFSET ?2) IS NOT NULL
+    """
     _PROPERTIES: Final = """
-        SELECT p.node, p.ord, p.seq, p.registers FROM json_each(?) j CROSS JOIN property p ON p.node = j.value
-        WHERE p.seq <= ? AND p.ord < ? ORDER BY p.node, p.ord
+        SELECT p.node, p.ord, p.seq, p.registers FROM json_each(?1) j CROSS JOIN property p ON p.node = j.value
+        WHERE p.seq <= ?2 AND p.ord < ?3
+    """
+    # Jumps from each wording to the next, and takes the first and the last row of it that pass the cut.
+    _FIRST_AND_LAST: Final = """
+        WITH RECURSIVE said(node, registers) AS (
+          SELECT j.value, (SELECT min(p.registers) FROM property p WHERE p.node = j.value) FROM json_each(?1) j
+          UNION ALL
+          SELECT s.node, (SELECT min(p.registers) FROM property p WHERE p.node = s.node AND p.registers > s.registers)
+          FROM said s WHERE s.registers IS NOT NULL)
+        SELECT p.node, p.ord, p.seq, p.registers
+        FROM said s CROSS JOIN property p ON p.node = s.node AND p.registers = s.registers AND p.ord IN (
+          (SELECT q.ord FROM property q WHERE q.node = s.node AND q.registers = s.registers
+           AND q.seq <= ?2 AND q.ord < ?3 ORDER BY q.ord LIMIT 1),
+          (SELECT q.ord FROM property q WHERE q.node = s.node AND q.registers = s.registers
+           AND q.seq <= ?2 AND q.ord < ?3 ORDER BY q.ord DESC LIMIT 1))
     """
 
-    def nodes(self, keys: Iterable[str], cut: Cut) -> dict[str, NodeFacts]:
-        """Return known nodes with their property rows in order."""
+    def nodes(self, keys: Iterable[str], cut: Cut, *, every: bool = False) -> dict[str, NodeFacts]:
+        """Return known nodes with their property rows in order, repeats passed over where there are many."""
         found = self._connection.execute(self._NODES, (_array(keys), cut.known_at)).fetchall()
         rows: dict[int, list[PropertyRow]] = {row[0]: [] for row in found}
+        crowded = set() if every else self._crowded(rows)
+        bounds = (cut.known_at, _stop_of(cut))
+        usual = _array(node for node in rows if node not in crowded)
+        said = self._connection.execute(self._PROPERTIES, (usual, *bounds)).fetchall()
+        if crowded:
+            said += self._connection.execute(self._FIRST_AND_LAST, (_array(crowded), *bounds))
+        said.sort(key=_BY_NODE_AND_ORDER)
         read: dict[str, Any] = {}  # what many records say of one node is read once
-        for node, order, seq, text in self._connection.execute(
-            self._PROPERTIES, (_array(rows), cut.known_at, _stop_of(cut))
-        ):
+        for node, order, seq, text in said:
             registers = read.get(text)
             if registers is None:
                 registers = read[text] = orjson.loads(text)
             rows[node].append(PropertyRow(order, seq, registers))
         return {key: NodeFacts(key, seq, rows[node]) for node, key, seq in found}
+
+    def _crowded(self, nodes: Iterable[int]) -> set[int]:
+        return {row[0] for row in self._connection.execute(self._CROWDED, (_array(nodes), _CROWD))}
 
     # One level of a walk. SAME_AS counts whatever as_of is; withdrawn assertions do not count.
     _STEP_UP: Final = """
@@ -235,16 +265,14 @@ class SqliteReader:
         SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
         FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN point p ON p.subject = s.id
         LEFT JOIN node a ON a.id = p.actor
-        WHERE p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4
-        AND (?5 IS NULL OR p.name = ?5) AND (?6 IS NULL OR a.key = ?6)
+        WHERE p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
     """
     # The plus signs keep the planner on the primary key: by slot and order it would read every subject.
     _POINTS_OF_SLOT: Final = """
         SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
         FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN point p ON p.subject = s.id
         LEFT JOIN node a ON a.id = p.actor
-        WHERE p.slot = ?7 AND +p.ord >= ?2 AND +p.ord < ?3 AND p.seq <= ?4
-        AND (?5 IS NULL OR p.name = ?5) AND (?6 IS NULL OR a.key = ?6)
+        WHERE p.slot = ?6 AND +p.ord >= ?2 AND +p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
     """
     _POINTS_IN_SLOT: Final = """
         SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
@@ -258,19 +286,6 @@ class SqliteReader:
         WHERE p.slot = ?6 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
         ORDER BY p.ord DESC, p.n DESC LIMIT ?1
     """
-    _POINTS_BY_ACTOR: Final = """
-        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
-        FROM node a CROSS JOIN point p INDEXED BY point_by_actor ON p.actor = a.id CROSS JOIN node s ON s.id = p.subject
-        WHERE a.key = ?6 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4
-        AND (?5 IS NULL OR p.name = ?5) AND (?7 IS NULL OR p.slot = ?7) ORDER BY p.ord, p.n LIMIT ?1
-    """
-    _POINTS_BY_ACTOR_NEWEST: Final = """
-        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
-        FROM node a CROSS JOIN point p INDEXED BY point_by_actor ON p.actor = a.id CROSS JOIN node s ON s.id = p.subject
-        WHERE a.key = ?6 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4
-        AND (?5 IS NULL OR p.name = ?5) AND (?7 IS NULL OR p.slot = ?7) ORDER BY p.ord DESC, p.n DESC LIMIT ?1
-    """
-
     def points(self, query: PointQuery, cut: Cut) -> list[Point]:
         """Return points in order."""
         stop = min(_stop_of(cut), query.stop or _LAST_ORDER)
@@ -278,12 +293,8 @@ class SqliteReader:
         if query.subjects is not None:
             return self._points_of(query.subjects, query, bounds)
         limit = _NO_LIMIT if query.limit is None else query.limit
-        if query.actor is not None:
-            statement = self._POINTS_BY_ACTOR_NEWEST if query.newest_first else self._POINTS_BY_ACTOR
-            rows = self._connection.execute(statement, (limit, *bounds, query.actor, query.slot))
-        else:
-            statement = self._POINTS_IN_SLOT_NEWEST if query.newest_first else self._POINTS_IN_SLOT
-            rows = self._connection.execute(statement, (limit, *bounds, query.slot))
+        statement = self._POINTS_IN_SLOT_NEWEST if query.newest_first else self._POINTS_IN_SLOT
+        rows = self._connection.execute(statement, (limit, *bounds, query.slot))
         return [_point(row) for row in rows]
 
     def _points_of(
@@ -292,9 +303,9 @@ class SqliteReader:
         """Return points of subjects; each subject's lie together, so they are merged into one order here."""
         keys = _array(dict.fromkeys(subjects))
         if query.slot is None:
-            rows = self._connection.execute(self._POINTS_OF, (keys, *bounds, query.actor))
+            rows = self._connection.execute(self._POINTS_OF, (keys, *bounds))
         else:
-            rows = self._connection.execute(self._POINTS_OF_SLOT, (keys, *bounds, query.actor, query.slot))
+            rows = self._connection.execute(self._POINTS_OF_SLOT, (keys, *bounds, query.slot))
         found = sorted(rows, key=_BY_ORDER, reverse=query.newest_first)
         return [_point(row) for row in (found if query.limit is None else found[: query.limit])]
 

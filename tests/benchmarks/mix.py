@@ -28,7 +28,6 @@ _WINDOW: Final = 200
 _REPOSITORIES: Final = 20
 _COMMIT_EVERY: Final = 25
 _RUNTIMES: Final = 30
-_RUNTIME_EVERY: Final = 200
 _JOBS: Final = 200
 _MODELS: Final = 40
 _STAGES: Final = ("Staging", "Production", "Archived")
@@ -191,10 +190,7 @@ class Mix:
         return {"sha": self._commits[place], "repository": f"https://git.example/team/{place}", "branch": "main"}
 
     def _runtime(self) -> dict[str, Any]:
-        place = self._random.randrange(_RUNTIMES)
-        if self._random.random() < 1 / _RUNTIME_EVERY:
-            self._runtimes[place] = f"sha256:{self._hex(64)}"
-        return {"digest": self._runtimes[place], "os": "linux", "python": "3.11"}
+        return {"digest": self._random.choice(self._runtimes), "os": "linux", "python": "3.11"}
 
     def _next_raw(self) -> tuple[str, str]:
         name = f"raw/{self._random.randrange(_DATASETS)}"

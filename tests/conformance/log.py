@@ -186,10 +186,10 @@ def records_of(store: Store, query: RecordQuery | None = None) -> list[StoredRec
         return list(reader.records(query or RecordQuery()))
 
 
-def nodes_of(store: Store, *keys: str, cut: Cut = NOW) -> dict[str, NodeFacts]:
+def nodes_of(store: Store, *keys: str, cut: Cut = NOW, every: bool = False) -> dict[str, NodeFacts]:
     """Return nodes."""
     with store.read() as reader:
-        return reader.nodes(keys, cut)
+        return reader.nodes(keys, cut, every=every)
 
 
 def registers_of(store: Store, key: str, cut: Cut = NOW) -> list[object]:

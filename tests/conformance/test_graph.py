@@ -3,7 +3,7 @@
 from graph_schema import names
 from graph_schema.changes import instant_of
 from graph_schema.kinds import Edge, How, Role
-from lineage_service.store.protocol import Cut, Store
+from lineage_service.store.protocol import Cut, NodeFacts, Store
 from tests.conformance.log import (
     EVER,
     MLFLOW,
@@ -22,7 +22,7 @@ from tests.conformance.log import (
     withdrawal,
 )
 
-RUN, DATA = run("r1"), version("a")
+RUN, OTHER_RUN, DATA = run("r1"), run("r2"), version("a")
 
 
 def test_a_node_is_known_from_its_first_mention(store: Store) -> None:
@@ -96,6 +96,39 @@ def test_rows_are_cut_by_known_at(store: Store) -> None:
     Log(store).write(setting(20, RUN, n=1), setting(10, RUN, n=2))
     assert registers_of(store, RUN, Cut(EVER, 0)) == [{"n": 1}]
     assert registers_of(store, RUN, Cut(EVER, 1)) == [{"n": 2}, {"n": 1}]
+
+
+def _said_often(store: Store) -> None:
+    """Say 50 times the same of a run, twice something else, the later the earlier recorded."""
+    Log(store).write(
+        *(setting(at, RUN, os="linux", python="3.11") for at in range(60, 10, -1)),
+        setting(30, RUN, os="other"),
+        setting(5, RUN, gpu="none"),
+        setting(70, OTHER_RUN, os="linux", python="3.11"),
+    )
+
+
+def _last_word(node: NodeFacts) -> dict[str, tuple[object, int]]:
+    """Return the value of each register, and the record it is from."""
+    return {name: (value, row.seq) for row in node.rows for name, value in row.registers.items()}
+
+
+def test_repeats_between_the_first_and_the_last_change_no_register(store: Store) -> None:
+    _said_often(store)
+    for cut in (NOW, Cut(30, 60), Cut(29, 60), Cut(EVER, 49), Cut(EVER, 20), Cut(EVER, 50), Cut(40, 20), Cut(4, 60)):
+        every = nodes_of(store, RUN, OTHER_RUN, cut=cut, every=True)
+        few = nodes_of(store, RUN, OTHER_RUN, cut=cut)
+        assert few.keys() == every.keys()
+        for key, node in every.items():
+            assert _last_word(few[key]) == _last_word(node)
+            assert [row.order for row in few[key].rows[:1]] == [row.order for row in node.rows[:1]]
+            assert [row.order for row in few[key].rows[-1:]] == [row.order for row in node.rows[-1:]]
+
+
+def test_every_repeat_is_given_when_asked_for(store: Store) -> None:
+    _said_often(store)
+    rows = nodes_of(store, RUN, every=True)[RUN].rows
+    assert [instant_of(row.order) for row in rows] == sorted([*range(11, 61), 30, 5])
 
 
 def test_a_tombstone_is_kept_and_not_mistaken_for_absence(store: Store) -> None:

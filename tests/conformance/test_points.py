@@ -1,4 +1,4 @@
-"""Points are found by subject, slot and actor, in the order of what happened, each as it was set."""
+"""Points are found by subject and slot, in the order of what happened, each as it was set."""
 
 from graph_schema import names
 from graph_schema.changes import after_instant, order_key
@@ -7,7 +7,7 @@ from lineage_service.store.protocol import Cut, Point, PointQuery, Store
 from tests.conformance.log import EVER, MLFLOW, Log, event_id, fact, mention, point, points_of, run, values_of
 
 MODEL, OTHER_MODEL = names.model("prod", "credit"), names.model("prod", "churn")
-ANNA, BOT = person_key("p_anna"), person_key("s_bot")
+ANNA = person_key("p_anna")
 
 
 def of(*subjects: str, **bounds: object) -> PointQuery:
@@ -97,45 +97,11 @@ def test_a_slot_is_asked_for_across_subjects(store: Store) -> None:
     ]
 
 
-def test_points_are_asked_for_by_actor(store: Store) -> None:
-    Log(store).write(
-        point(3, MODEL, "stage", 3, actor=ANNA),
-        point(1, OTHER_MODEL, "alias:a", 1, actor=ANNA),
-        point(2, MODEL, "stage", 2, actor=BOT),
-        point(4, MODEL, "stage", 4),
-    )
-    assert values_of(store, PointQuery(actor=ANNA)) == [1, 3]
-    assert values_of(store, PointQuery(actor=BOT)) == [2]
-    assert values_of(store, PointQuery(actor=person_key("p_nobody"))) == []
-
-
-def test_points_of_an_actor_are_narrowed_to_slot_and_name(store: Store) -> None:
-    Log(store).write(
-        point(1, MODEL, "stage", 1, actor=ANNA),
-        point(2, MODEL, "alias:a", 2, actor=ANNA),
-        point(3, MODEL, "alias:b", 3, actor=ANNA),
-        point(4, MODEL, "alias:a", 4, actor=BOT),
-    )
-    assert values_of(store, PointQuery(actor=ANNA, slot="alias")) == [2, 3]
-    assert values_of(store, PointQuery(actor=ANNA, slot="alias", name="b")) == [3]
-
-
-def test_points_of_subjects_are_narrowed_to_an_actor(store: Store) -> None:
-    Log(store).write(
-        point(1, MODEL, "stage", 1, actor=ANNA),
-        point(2, MODEL, "stage", 2, actor=BOT),
-        point(3, OTHER_MODEL, "stage", 3, actor=ANNA),
-        point(4, MODEL, "alias:a", 4, actor=ANNA),
-    )
-    assert values_of(store, of(MODEL, actor=ANNA)) == [1, 4]
-    assert values_of(store, of(MODEL, slot="stage", actor=ANNA)) == [1]
-
-
 def test_a_range_of_orders_is_half_open(store: Store) -> None:
-    Log(store).write(*(point(at, MODEL, "stage", at, actor=ANNA) for at in range(1, 6)))
-    for query in (of(MODEL), PointQuery(slot="stage"), PointQuery(actor=ANNA), of(MODEL, slot="stage")):
+    Log(store).write(*(point(at, MODEL, "stage", at) for at in range(1, 6)))
+    for query in (of(MODEL), PointQuery(slot="stage"), of(MODEL, slot="stage")):
         orders = [found.order for found in points_of(store, query)]
-        ranged = PointQuery(query.subjects, query.slot, None, query.actor, orders[1], orders[3])
+        ranged = PointQuery(query.subjects, query.slot, None, orders[1], orders[3])
         assert values_of(store, ranged) == [2, 3]
 
 
@@ -145,24 +111,22 @@ def test_a_range_may_be_given_by_instants(store: Store) -> None:
 
 
 def test_points_come_newest_first_when_asked(store: Store) -> None:
-    Log(store).write(*(point(at, MODEL, "stage", at, actor=ANNA) for at in (2, 3, 1)))
+    Log(store).write(*(point(at, MODEL, "stage", at) for at in (2, 3, 1)))
     for query in (
         of(MODEL, newest_first=True),
         of(MODEL, slot="stage", newest_first=True),
         PointQuery(slot="stage", newest_first=True),
-        PointQuery(actor=ANNA, newest_first=True),
     ):
         assert values_of(store, query) == [3, 2, 1]
 
 
 def test_a_limit_keeps_the_first_in_the_order_asked_for(store: Store) -> None:
-    Log(store).write(*(point(at, MODEL, "stage", at, actor=ANNA) for at in (2, 3, 1)))
-    for query in (of(MODEL, limit=2), PointQuery(slot="stage", limit=2), PointQuery(actor=ANNA, limit=2)):
+    Log(store).write(*(point(at, MODEL, "stage", at) for at in (2, 3, 1)))
+    for query in (of(MODEL, limit=2), PointQuery(slot="stage", limit=2)):
         assert values_of(store, query) == [1, 2]
     for query in (
         of(MODEL, limit=2, newest_first=True),
         PointQuery(slot="stage", limit=2, newest_first=True),
-        PointQuery(actor=ANNA, limit=2, newest_first=True),
     ):
         assert values_of(store, query) == [3, 2]
 
@@ -185,16 +149,16 @@ def test_two_settings_of_one_slot_by_one_event_are_numbered(store: Store) -> Non
 
 
 def test_points_are_cut_by_as_of(store: Store) -> None:
-    Log(store).write(point(10, MODEL, "stage", 1, actor=ANNA), point(20, MODEL, "stage", 2, actor=ANNA))
-    for query in (of(MODEL), of(MODEL, slot="stage"), PointQuery(slot="stage"), PointQuery(actor=ANNA)):
+    Log(store).write(point(10, MODEL, "stage", 1), point(20, MODEL, "stage", 2))
+    for query in (of(MODEL), of(MODEL, slot="stage"), PointQuery(slot="stage")):
         assert values_of(store, query, Cut(9, 9)) == []
         assert values_of(store, query, Cut(19, 9)) == [1]
         assert values_of(store, query, Cut(20, 9)) == [1, 2]
 
 
 def test_points_are_cut_by_known_at(store: Store) -> None:
-    Log(store).write(point(20, MODEL, "stage", 1, actor=ANNA), point(10, MODEL, "stage", 2, actor=ANNA))
-    for query in (of(MODEL), of(MODEL, slot="stage"), PointQuery(slot="stage"), PointQuery(actor=ANNA)):
+    Log(store).write(point(20, MODEL, "stage", 1), point(10, MODEL, "stage", 2))
+    for query in (of(MODEL), of(MODEL, slot="stage"), PointQuery(slot="stage")):
         assert values_of(store, query, Cut(EVER, 0)) == [1]
         assert values_of(store, query, Cut(EVER, 1)) == [2, 1]
 

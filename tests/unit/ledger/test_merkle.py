@@ -16,6 +16,7 @@ from lineage_service.ledger.merkle import (
     leaf_hash,
     node_hash,
     root_at,
+    suffix_consistency,
     suffix_proofs,
     verify_consistency,
     verify_inclusion,
@@ -75,6 +76,13 @@ def test_suffix_proofs_from_the_old_frontier_are_the_proofs_of_the_whole_tree(on
     old, new = sorted((one, other))
     proofs = suffix_proofs(frontier_at(old, subtree), LEAVES[old:new])
     assert proofs == [inclusion_proof(index, new, subtree) for index in range(old, new)]
+
+
+@pytest.mark.parametrize("old", range(70))
+def test_consistency_from_the_old_frontier_is_the_proof_of_the_whole_tree(old: int) -> None:
+    for new in range(old, 140):
+        proof = suffix_consistency(frontier_at(old, subtree), LEAVES[old:new])
+        assert proof == consistency_proof(old, new, subtree)
 
 
 @given(sizes, sizes, sizes)

@@ -16,6 +16,7 @@ from lineage_service.ledger.checkpoint import open_checkpoint
 from lineage_service.ledger.note import parse_vkey
 from lineage_service.recorder.installation import Installation, Places, create
 from lineage_service.recorder.recorder import wall_clock
+from lineage_service.server.api import questions
 from lineage_service.server.rights import first_admin
 from lineage_service.store.sqlite import SqliteStore
 from tests.service import Service, stage
@@ -89,6 +90,20 @@ def test_it_is_not_ready_without_its_store(service: Service) -> None:
     moved.rename(places.database)
     assert (reply.status_code, reply.headers["content-type"]) == (503, "application/problem+json")
     assert service.client.get("/healthz").status_code == 200
+
+
+def test_a_question_that_gets_no_turn_is_told_to_come_back(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(questions, "_TURN_SECONDS", 0.05)
+    taken = 0
+    while questions._TURNS.acquire(blocking=False):
+        taken += 1
+    try:
+        reply = service.get("/api/v1/live")
+    finally:
+        questions._TURNS.release(taken)
+    assert (reply.status_code, reply.json()["type"]) == (503, "urn:problem-type:lineage:overloaded")
+    assert int(reply.headers["Retry-After"]) > 0
+    assert service.get("/api/v1/live").status_code == 200
 
 
 def free_port() -> int:
