@@ -1,8 +1,8 @@
 """The writer: numbers, chains, stores and signs what callers prepared, in groups.
 
-Whoever gets the write lock writes all that waits (up to 2,000 records) in one transaction; the others find
-their work done. So one producer pays for no hand-over, and many share each commit: where the last group held
-the requests of several callers, the next one waits for as many, for 2 ms at most. Rules kept:
+One caller writes all that waits (up to 2,000 records) in one transaction, signs, and wakes the others with their
+results (``queue``). So one producer pays for no hand-over, and many share each commit: where the last group held the
+requests of several callers, the next one waits for as many, for 2 ms at most. Rules kept:
 
 * ids recorded before are dropped: a repeat gets the original receipt;
 * no savepoints: if the database refuses a group, it is replayed request by request, and a poisoned one
@@ -14,10 +14,9 @@ the requests of several callers, the next one waits for as many, for 2 ms at mos
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from graph_schema import canonical, times
 from graph_schema.changes import Changes
@@ -28,15 +27,10 @@ from lineage_service.ledger.merkle import inclusion_proof, leaf_hash
 from lineage_service.ledger.tiles import TileReader
 from lineage_service.recorder.heads import HeadSigner, SignedHead
 from lineage_service.recorder.preparation import Prepared
+from lineage_service.recorder.queue import Ack, Queue, Request
 from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Payload, SealedValue, Store
 
-Ack = Literal["committed", "signed"]
-
-GROUP_RECORDS: Final = 2000
-QUEUE_RECORDS: Final = 20_000
 SIGN_SECONDS: Final = 2.0
-_GATHER_SECONDS: Final = 0.002
-"""How long a group waits for the callers of the last one, who are likely to come again: a commit costs as much."""
 _BACKWARDS_MICROS: Final = times.MICROS_PER_SECOND
 _COVER_SECONDS: Final = 0.25
 
@@ -67,16 +61,6 @@ class Recorded:
 
 
 @dataclass(slots=True)
-class _Request:
-    prepared: Sequence[Prepared]
-    results: list[KnownReceipt] = field(default_factory=list)
-    fresh: set[int] = field(default_factory=set)
-    size: int = 0
-    done: bool = False
-    error: Exception | None = None
-
-
-@dataclass(slots=True)
 class _Group:
     """What one transaction writes."""
 
@@ -104,11 +88,8 @@ class Recorder:
         self._signer = signer
         self._clock = clock
         self._anomaly = anomaly
-        self._mutex = threading.Condition(threading.Lock())
-        self._callers = 1
         self._write_lock = threading.Lock()
-        self._waiting: deque[_Request] = deque()
-        self._queued = 0
+        self._queue = Queue()
         self.failures = 0
         self._told_back = -1
         self._stop = threading.Event()
@@ -118,7 +99,7 @@ class Recorder:
     @property
     def queued(self) -> int:
         """How many records wait to be written."""
-        return self._queued
+        return self._queue.records
 
     def record(self, prepared: Sequence[Prepared], *, ack: Ack = "signed") -> Recorded:
         """Record the events of one request, all or none; return when they are committed, or signed.
@@ -129,39 +110,41 @@ class Recorder:
         """
         if not prepared:
             return Recorded([], self._signer.size, None)
-        request = _Request(prepared)
-        self._enqueue(request)
-        with self._write_lock:
-            while not request.done:
-                self._write_what_waits()
+        request = Request(prepared, ack)
+        if self._queue.enter(request):
+            self._lead(request)
         if request.error is not None:
             raise request.error
-        return self._receipts(request, ack)
+        return self._receipts(request)
 
-    def _enqueue(self, request: _Request) -> None:
-        with self._mutex:
-            if self._queued + len(request.prepared) > QUEUE_RECORDS and self._queued:
-                raise OverloadedError(f"{self._queued} records wait already; nothing was recorded, try again")
-            self._queued += len(request.prepared)
-            self._waiting.append(request)
-            self._mutex.notify()
+    def _lead(self, request: Request) -> None:
+        """Write what waits, let the next caller lead, and give each of this group its result."""
+        taken: list[Request] = []
+        try:
+            with self._write_lock:
+                taken = self._queue.take()
+                self._write_what_waits(taken)
+        finally:
+            self._queue.pass_on(request)
+            self._deliver(taken)
 
-    def _take(self) -> list[_Request]:
-        taken: list[_Request] = []
-        count = 0
-        with self._mutex:
-            if len(self._waiting) < self._callers:
-                self._mutex.wait_for(lambda: len(self._waiting) >= self._callers, _GATHER_SECONDS)
-            while self._waiting and (not taken or count + len(self._waiting[0].prepared) <= GROUP_RECORDS):
-                request = self._waiting.popleft()
-                taken.append(request)
-                count += len(request.prepared)
-            self._queued -= count
-            self._callers = len(taken)
-        return taken
+    def _deliver(self, taken: Sequence[Request]) -> None:
+        """Wake the callers of a group, those who await a signature when there is one; one signature covers all."""
+        awaiting: list[Request] = []
+        for request in taken:
+            if request.error is None and request.ack == "signed":
+                awaiting.append(request)
+            else:
+                request.wake()
+        try:
+            signed = self._signer.cover(awaiting[0].size, SIGN_SECONDS) if awaiting else None
+            for request in awaiting:
+                request.signed = signed
+        finally:
+            for request in awaiting:
+                request.wake()
 
-    def _write_what_waits(self) -> None:
-        taken = self._take()
+    def _write_what_waits(self, taken: Sequence[Request]) -> None:
         try:
             self._write(taken)
         except StoreUnavailableError as error:
@@ -176,19 +159,19 @@ class Recorder:
             self._fail(taken, OverloadedError("the service was interrupted; nothing of this was recorded, try again"))
             raise
 
-    def _write_alone(self, request: _Request) -> None:
+    def _write_alone(self, request: Request) -> None:
         try:
             self._write([request])
         except Exception as error:  # noqa: BLE001  as above; it is raised in the caller's own thread
             self._fail([request], error)
 
-    def _fail(self, requests: Sequence[_Request], error: Exception) -> None:
+    def _fail(self, requests: Sequence[Request], error: Exception) -> None:
         self.failures += 1
         for request in requests:
             if not request.done:
                 request.error, request.done = error, True
 
-    def _write(self, requests: Sequence[_Request]) -> None:
+    def _write(self, requests: Sequence[Request]) -> None:
         with self._store.begin() as transaction:
             ids = [item.id for request in requests for item in request.prepared]
             head, known = transaction.head(ids)
@@ -215,7 +198,7 @@ class Recorder:
             request.done = True
 
     def _build(
-        self, requests: Sequence[_Request], head: Head, known: dict[str, KnownReceipt]
+        self, requests: Sequence[Request], head: Head, known: dict[str, KnownReceipt]
     ) -> tuple[list[list[KnownReceipt]], _Group]:
         now = self._clock()
         at = max(now, head.time)
@@ -256,8 +239,8 @@ class Recorder:
             group.sealed.append(SealedValue(seq, row.digest, row.subject, row.key, row.ciphertext))
         return leaf
 
-    def _receipts(self, request: _Request, ack: Ack) -> Recorded:
-        signed = self._signer.cover(request.size, SIGN_SECONDS) if ack == "signed" else None
+    def _receipts(self, request: Request) -> Recorded:
+        signed = request.signed
         reached: Ack = "committed" if signed is None else "signed"
         receipts = [
             Receipt(

@@ -19,7 +19,7 @@ from lineage_service.server.opening import open_installation
 from lineage_service.settings import Settings, unknown_names
 
 _GRACE_SECONDS: Final = 10
-_SWITCH_SECONDS: Final = 0.0005
+SWITCH_SECONDS: Final = 0.0005
 """How long a thread may go on while another waits: a caller whose commit is done shall not wait for others' work."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _log = logging.getLogger("lineage.server")
@@ -64,7 +64,7 @@ def serve(settings: Settings) -> None:
         _warn(settings)
         _log.info("serving %s on %s", installation.origin, settings.listen)
         _set_aside_what_stays()
-        sys.setswitchinterval(_SWITCH_SECONDS)
+        sys.setswitchinterval(SWITCH_SECONDS)
         with _signals_end_the_server_only():
             server.run()
     finally:

@@ -13,7 +13,8 @@ from lineage_service.errors import OverloadedError, StoreConflictError
 from lineage_service.ledger.merkle import verify_inclusion
 from lineage_service.recorder.installation import Installation
 from lineage_service.recorder.preparation import Prepared
-from lineage_service.recorder.recorder import QUEUE_RECORDS, Recorded
+from lineage_service.recorder.queue import QUEUE_RECORDS
+from lineage_service.recorder.recorder import Recorded
 from tests.unit.recorder.facts import bodies, move, opened, prepare, record, require_intact_chain, require_proof
 
 WAIT_SECONDS = 10

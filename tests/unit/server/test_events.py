@@ -14,7 +14,7 @@ from lineage_service.ledger.checkpoint import open_checkpoint
 from lineage_service.ledger.merkle import leaf_hash, root_at, verify_inclusion
 from lineage_service.ledger.note import parse_vkey
 from lineage_service.ledger.tiles import TileReader
-from lineage_service.recorder import recorder
+from lineage_service.recorder import queue
 from tests.service import Service, run_event, stage
 from tests.unit.server.kept import kept_bytes
 
@@ -210,12 +210,12 @@ def test_overload_is_503_with_a_time_to_come_back(
         "body": {"covered_from": "2026-11-22T08:00:00Z", "covered_to": "2026-11-22T09:00:00Z"},
     }
     body: Any = run_event() if route.endswith("lineage") else {"events": [report]}
-    monkeypatch.setattr(recorder, "QUEUE_RECORDS", 0)
-    queue = service.installation.recorder
-    with queue._write_lock:
+    monkeypatch.setattr(queue, "QUEUE_RECORDS", 0)
+    recorder = service.installation.recorder
+    with recorder._write_lock:
         waiting = threading.Thread(target=service.send, args=(report,), kwargs={"token": token})
         waiting.start()
-        while not queue.queued:
+        while not recorder.queued:
             waiting.join(0.01)
         reply = service.post(route, body, token)
     waiting.join()
