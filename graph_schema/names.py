@@ -262,6 +262,7 @@ def _is_created(text: str) -> bool:
     return text == UNKNOWN_CREATION or (number is not None and int(text) <= _MAX_CREATED_MS)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _created(milliseconds: int | None) -> str:
     text = UNKNOWN_CREATION if milliseconds is None else str(milliseconds)
     if not _is_created(text):
