@@ -6,14 +6,15 @@ nothing new appears. Distances and reachability are then computed once, in memor
 read: so the answer does not depend on how the walk happened.
 """
 
-from collections import deque
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from graph_schema import names
 from graph_schema.kinds import FIRST_LINEAGE, LAST_LINEAGE, Edge, How
 from lineage_service.queries.asking import Asking
+from lineage_service.queries.runs import Runs
 from lineage_service.queries.versions import VersionNames, is_undated, undated
 from lineage_service.queries.writes import (
     Read,
@@ -23,12 +24,15 @@ from lineage_service.queries.writes import (
     is_by_run,
     registers_of,
     versions_read,
-    writes_of,
 )
 from lineage_service.store.protocol import Assertion, Direction
 
 _LINEAGE: Final = (int(FIRST_LINEAGE), int(LAST_LINEAGE))
+_PRODUCED_BY, _USED, _READ = int(Edge.PRODUCED_BY), int(Edge.USED), int(Edge.READ)
+_VERSION_OF, _SAME_AS = int(Edge.VERSION_OF), int(Edge.SAME_AS)
+_INFERRED: Final = int(How.INFERRED)
 _STORE_SLACK: Final = 4
+_NO_LIMIT: Final = 10**9
 _OWNS_VERSIONS: Final = {"dataset": "dataset_version", "model": "model_version", "prompt": "prompt_version"}
 
 Key = tuple[str, int, str]
@@ -57,27 +61,33 @@ class Closure:
     edges: dict[Key, EdgeFact] = field(default_factory=dict)
     distances: dict[str, int] = field(default_factory=dict)
     unknown_reads: set[tuple[str, str]] = field(default_factory=set)
-    writes: Writes = field(default_factory=lambda: Writes({}))
     owners: set[str] = field(default_factory=set)
     limited: bool = False
+    runs: Runs = field(init=False)
+    writes: Writes = field(init=False)
     version_names: VersionNames = field(init=False)
+    _versions: dict[str, set[str]] = field(default_factory=dict)
+    _makers: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _outputs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _set_aside: dict[str, dict[str, list[Assertion]]] = field(default_factory=dict)
     _reads_done: dict[Read, str | None] = field(default_factory=dict)
-    _read_from: Writes = field(default_factory=lambda: Writes({}))
-    _asked_readers: set[str] = field(default_factory=set)
-    _asked_siblings: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.runs = Runs(self.asking)
+        self.writes = Writes(self.asking, self.runs)
         self.version_names = VersionNames(self.asking)
 
     def build(self) -> "Closure":
         """Walk until nothing new appears."""
         self._from_root()
         pending = {self.root: 0}
+        known = 0
         while pending:
-            self._walk(pending)
-            self._bring_in()
-            self._read_edges()
-            self._measure()
+            self._bring_in(self._walk(pending))
+            if not known or len(self.assertions) > known:
+                known = len(self.assertions)
+                self._read_edges()
+                self._measure()
             pending = self._not_expanded()
         self._cut_to_limit()
         return self
@@ -87,74 +97,101 @@ class Closure:
         if names.kind_of(self.root) in _OWNS_VERSIONS:
             bounds = (int(Edge.VERSION_OF), int(Edge.VERSION_OF))
             walk = self.asking.reader.walk({self.root: 0}, "down", bounds, 1, self._store_limit, self.asking.cut)
-            self.assertions.update(walk.assertions)
+            self._take(walk.assertions)
             self.owners = {key for key, distance in walk.distances.items() if distance == 0}
 
     @property
     def _store_limit(self) -> int:
         return self.limit * _STORE_SLACK + 1
 
-    def _walk(self, starts: dict[str, int]) -> None:
+    def _walk(self, starts: dict[str, int]) -> list[str]:
+        """Walk from some nodes; return those not met before."""
         walk = self.asking.reader.walk(
             starts, self.direction, _LINEAGE, self.depth, self._store_limit, self.asking.cut
         )
         self.limited |= walk.limited
-        self.assertions.update(walk.assertions)
-        for node, distance in walk.distances.items():
-            self.expanded[node] = min(distance, self.expanded.get(node, distance))
-        for node, distance in starts.items():  # what the store does not know needs no second look
-            self.expanded[node] = min(distance, self.expanded.get(node, distance))
+        self._take(walk.assertions)
+        met = [node for node in walk.distances if node not in self.expanded]
+        for distances in (walk.distances, starts):  # what the store does not know needs no second look
+            for node, distance in distances.items():
+                self.expanded[node] = min(distance, self.expanded.get(node, distance))
+        return met
 
-    def _bring_in(self) -> None:
-        """Fetch what joins to the nodes met so far: readers of datasets, siblings of outputs."""
-        versions = [key for key in self.expanded if names.kind_of(key) == "dataset_version"]
+    def _bring_in(self, met: Collection[str]) -> None:
+        """Fetch what joins to nodes not met before: siblings of outputs, readers of datasets."""
+        versions = [key for key in met if names.kind_of(key) == "dataset_version"]
+        for version in versions:
+            self._versions.setdefault(dataset_of(version), set()).add(version)
+        self._fetch_siblings(versions)
         if self.direction == "down":
             self._fetch_readers({dataset_of(version) for version in versions})
-        self._fetch_siblings(versions)
+            self._fetch_named_inputs({key for key in met if names.kind_of(key) == "dataset"})
+
+    def _fetch_named_inputs(self, datasets: set[str]) -> None:
+        """Find which versions the readers of datasets in the answer name, be these versions in the answer or not."""
+        if datasets:
+            readers = {one.start for one in self.assertions if one.type == _READ and one.end in datasets}
+            self._take(self._fetch(readers, "up", _USED))
+
+    def _fetch_siblings(self, versions: Collection[str]) -> None:
+        """Find named and unnamed versions of one dataset that one run produced: they may be twins."""
+        self._take(self._fetch(self._not_walked("up", versions), "up", _PRODUCED_BY))
+        runs = {run for version in versions for run in self._makers.get(version, ())}
+        self._take(self._fetch(self._not_walked("down", runs), "down", _PRODUCED_BY))
+        wanted = {dataset_of(version) for version in versions}
+        by_run: dict[tuple[str, str], set[bool]] = {}
+        for run in runs:
+            for version in self._outputs[run] if len(self._outputs[run]) > 1 else ():
+                if (dataset := dataset_of(version)) in wanted:
+                    by_run.setdefault((run, dataset), set()).add(is_by_run(version, run))
+        self.writes.read({dataset for (_, dataset), kinds in by_run.items() if len(kinds) > 1})
+
+    def _not_walked(self, direction: Direction, nodes: Collection[str]) -> Collection[str]:
+        """Return the nodes of which the walk has not brought in all edges of a direction."""
+        if direction != self.direction or self.limited:
+            return nodes
+        return [node for node in nodes if self.expanded.get(node, self.depth) >= self.depth]
 
     def _fetch_readers(self, datasets: set[str]) -> None:
-        new = datasets - self._asked_readers
-        self._asked_readers |= new
-        if not new:
-            return
-        found = self._fetch(new, "down", Edge.READ)
-        self._fetch({assertion.start for assertion in found}, "up", Edge.USED)
+        """Find the runs that named one of these datasets only, as far as they may have read a version met.
 
-    def _fetch_siblings(self, versions: list[str]) -> None:
-        """Find named and unnamed versions of one dataset that one run produced: they may be twins."""
-        new = set(versions) - self._asked_siblings
-        self._asked_siblings |= new
-        if not new:
-            return
-        runs = {assertion.end for assertion in self._fetch(new, "up", Edge.PRODUCED_BY)}
-        siblings = self._fetch(runs, "down", Edge.PRODUCED_BY)
-        wanted = {dataset_of(version) for version in new}
-        doubtful: set[str] = set()
-        by_run: dict[tuple[str, str], set[bool]] = {}
-        for one in siblings:
-            if names.kind_of(one.start) == "dataset_version" and dataset_of(one.start) in wanted:
-                place = (one.end, dataset_of(one.start))
-                by_run.setdefault(place, set()).add(is_by_run(one.start, one.end))
-        doubtful = {dataset for (_, dataset), kinds in by_run.items() if len(kinds) > 1}
-        missing = doubtful - self.writes.by_dataset.keys()
-        if missing:
-            self.writes.add(writes_of(self.asking, missing))
+        The others are set aside until another version of the dataset is met.
+        """
+        new = datasets - self._set_aside.keys()
+        self._set_aside.update((dataset, {}) for dataset in new)
+        for one in self._fetch(new, "down", _READ):
+            if one.end in new:
+                self._set_aside[one.end].setdefault(one.start, []).append(one)
+        reads = [
+            Read(run, dataset, min([one.at for one in said]), 0)
+            for dataset in datasets
+            for run, said in self._set_aside[dataset].items()
+        ]
+        wanted = {read.dataset: self._versions[read.dataset] for read in reads}
+        readers = self.writes.that_may_mean(wanted, reads)
+        for read in readers:
+            self._take(self._set_aside[read.dataset].pop(read.run))
+        self._take(self._fetch({read.run for read in readers}, "up", _USED))
 
-    def _fetch(self, starts: Iterable[str], direction: Direction, edge: Edge) -> list[Assertion]:
+    def _fetch(self, starts: Iterable[str], direction: Direction, edge: int) -> list[Assertion]:
         starts = dict.fromkeys(starts, 0)
         if not starts:
             return []
-        bounds = (int(edge), int(edge))
-        walk = self.asking.reader.walk(starts, direction, bounds, 1, self._store_limit * 4, self.asking.cut)
-        self.limited |= walk.limited
-        self.assertions.update(walk.assertions)
-        return [assertion for assertion in walk.assertions if assertion.type == edge]
+        walk = self.asking.reader.walk(starts, direction, (edge, edge), 1, _NO_LIMIT, self.asking.cut)
+        return [one for one in walk.assertions if one.type == edge]
+
+    def _take(self, assertions: Iterable[Assertion]) -> None:
+        self.assertions.update(assertions)
+        for one in assertions:
+            if one.type == _PRODUCED_BY and names.kind_of(one.start) == "dataset_version":
+                self._makers[one.start].add(one.end)
+                self._outputs[one.end].add(one.start)
 
     def _named(self, key: str, at: int) -> str:
         """Return the key that stands for a node in the answer."""
         if is_undated(key) and names.kind_of(key) in {"model_version", "prompt_version"}:
             return self.version_names.resolve(key, at)
-        if "@" in key and names.kind_of(key) == "dataset_version":
+        if self.writes.produced and names.kind_of(key) == "dataset_version":
             return self.writes.twin(key)
         return key
 
@@ -163,43 +200,47 @@ class Closure:
         self.version_names.prepare(one for a in self.assertions for one in (a.start, a.end) if one.endswith("@?"))
         self.edges.clear()
         reads: dict[tuple[str, str], Read] = {}
-        used: dict[tuple[str, str], set[str]] = {}
+        used: dict[str, list[str]] = {}
         for one in self.assertions:
             start, end = self._named(one.start, one.at), self._named(one.end, one.at)
             if start == end:
                 continue
             self._add((start, one.type, end), one.how, one.roles, one.seq)
-            if one.type == Edge.USED:
-                used.setdefault((start, dataset_of(end)), set()).add(one.end)
-            elif one.type == Edge.READ:
+            if one.type == _USED:
+                used.setdefault(start, []).append(one.end)
+            elif one.type == _READ:
                 known = reads.get((start, end))
                 at = one.at if known is None else min(known.asserted_at, one.at)
                 roles = one.roles | (known.roles if known else 0)
                 reads[start, end] = Read(start, end, at, roles)
-        for run, dataset in self._named_exactly({place: used[place] for place in reads.keys() & used.keys()}):
-            self.edges.pop((run, int(Edge.READ), dataset), None)
+        for run, dataset in self._named_exactly(reads, used):
+            self.edges.pop((run, _READ, dataset), None)
             del reads[run, dataset]
         self._infer(list(reads.values()))
 
-    def _named_exactly(self, used: dict[tuple[str, str], set[str]]) -> list[tuple[str, str]]:
+    def _named_exactly(self, reads: Iterable[tuple[str, str]], used: dict[str, list[str]]) -> list[tuple[str, str]]:
         """Return the (run, dataset) of which a version is named by more than a hint."""
-        stated = registers_of(self.asking, {version for versions in used.values() for version in versions})
+        named = {
+            (run, dataset): [version for version in used.get(run, ()) if dataset_of(version) == dataset]
+            for run, dataset in reads
+        }
+        stated = registers_of(self.asking, {version for versions in named.values() for version in versions})
         return [
             place
-            for place, versions in used.items()
+            for place, versions in named.items()
             if any(identity_of(stated.get(version, {})) != "hint" for version in versions)
         ]
 
     def _infer(self, reads: list[Read]) -> None:
         new = [read for read in reads if read not in self._reads_done]
-        self._reads_done.update(versions_read(self.asking, new, self._read_from))
+        self._reads_done.update(versions_read(self.asking, new, self.writes))
         self.unknown_reads = set()
         for read in reads:
             version = self._reads_done[read]
             if version is None:
                 self.unknown_reads.add((read.run, read.dataset))
             else:
-                self._add((read.run, int(Edge.USED), self.writes.twin(version)), int(How.INFERRED), read.roles, None)
+                self._add((read.run, _USED, self.writes.twin(version)), _INFERRED, read.roles, None)
 
     def _add(self, key: Key, how: int, roles: int, seq: int | None) -> None:
         known = self.edges.get(key)
@@ -215,10 +256,10 @@ class Closure:
         near: dict[str, list[str]] = {}
         far: dict[str, list[str]] = {}
         for start, kind, end in self.edges:
-            if kind == Edge.SAME_AS:
+            if kind == _SAME_AS:
                 near.setdefault(start, []).append(end)
                 near.setdefault(end, []).append(start)
-            elif kind == Edge.VERSION_OF:
+            elif kind == _VERSION_OF:
                 if end in self.owners:
                     far.setdefault(end, []).append(start)
             elif self.direction == "up":
@@ -235,28 +276,23 @@ class Closure:
         """Return what was reached but not looked at from that near, with the names that mean the same nodes."""
         pending: dict[str, int] = {}
         for node, distance in self.distances.items():
-            for key in self._also_named(node):
+            for key in (node, *self._other_names(node)):
                 if distance < self.expanded.get(key, self.depth + 1):
                     pending[key] = distance
         return pending
 
-    def _also_named(self, node: str) -> list[str]:
+    def _other_names(self, node: str) -> Iterable[str]:
         kind = names.kind_of(node)
         if kind in {"model_version", "prompt_version"}:
-            return [node, undated(node)]
-        if kind != "dataset_version" or not self.writes.by_dataset:
-            return [node]
+            return (undated(node),)
+        if kind != "dataset_version" or not self.writes.produced:
+            return ()
         written = self.writes.by_dataset.get(dataset_of(node), [])
-        return [node, *{w.version for w in written if w.version != node and self.writes.twin(w.version) == node}]
+        return {w.version for w in written if w.version != node and self.writes.twin(w.version) == node}
 
     def producers(self) -> set[tuple[str, str]]:
         """Return (version, run) for the dataset versions shown, also where the run itself is not in the answer."""
-        return {
-            (one.start, one.end)
-            for one in self.assertions
-            if one.type == Edge.PRODUCED_BY and one.start in self.distances and "@" in one.start
-            and names.kind_of(one.start) == "dataset_version"
-        }
+        return {(version, run) for version in self.distances for run in self._makers.get(version, ())}
 
     def _cut_to_limit(self) -> None:
         if len(self.distances) > self.limit:
@@ -264,8 +300,8 @@ class Closure:
             nearest = sorted(self.distances.items(), key=lambda item: (item[1], item[0]))[: self.limit]
             self.distances = dict(nearest)
         kept = self.distances
-        self.edges = {key: fact for key, fact in self.edges.items() if key[0] in kept and key[2] in kept}
-        self.unknown_reads = {read for read in self.unknown_reads if (read[0], int(Edge.READ), read[1]) in self.edges}
+        self.edges = {key: self.edges[key] for key in sorted(self.edges) if key[0] in kept and key[2] in kept}
+        self.unknown_reads = {read for read in self.unknown_reads if (read[0], _READ, read[1]) in self.edges}
 
 
 def _distances(root: str, near: dict[str, list[str]], far: dict[str, list[str]], depth: int) -> dict[str, int]:

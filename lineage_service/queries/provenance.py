@@ -10,15 +10,16 @@ from graph_schema.kinds import Edge, How, roles_from_bits
 from lineage_service.queries.asking import Asking, node_key
 from lineage_service.queries.closure import Closure
 from lineage_service.queries.coverage import LINEAGE, seen_by
-from lineage_service.queries.runs import NO_EXECUTIONS, Executions, executions_by_run
 from lineage_service.queries.versions import rows_of
-from lineage_service.queries.writes import dataset_of, identity_of, writes_of
+from lineage_service.queries.writes import Writes, dataset_of, identity_of
 from lineage_service.store.protocol import Direction, PropertyRow
 
 DEPTH: Final = 25
 LIMIT: Final = 1000
 MAX_LIMIT: Final = 20_000
 _NEEDS_A_RECORD: Final = frozenset({"run", "commit", "model_version", "prompt_version"})
+_EDGE_WORDS: Final = {int(edge): edge.name for edge in Edge}
+_HOW_WORDS: Final = {int(how): how.name.lower() for how in How}
 
 
 def provenance(asking: Asking, node: str, depth: int = DEPTH, limit: int = LIMIT) -> Answer[ClosureValue]:
@@ -39,8 +40,8 @@ def _closure(
     facts = rows_of(asking, closure.distances, closure.version_names)
     producers = closure.producers()
     runs = {one for one in closure.distances if names.kind_of(one) == "run"}
-    outcomes = executions_by_run(asking, runs | {run for _, run in producers})
-    attempted = _attempted(asking, producers, outcomes)
+    closure.runs.read(runs | {run for _, run in producers})
+    attempted = _attempted(closure.writes, producers)
     nodes: dict[str, ClosureNode] = {}
     seqs = {fact.seq for fact in closure.edges.values() if fact.seq is not None}
     for one, distance in sorted(closure.distances.items(), key=lambda item: (item[1], item[0])):
@@ -48,7 +49,7 @@ def _closure(
         seqs |= own
         kind = names.kind_of(one)
         if kind == "run":
-            properties["outcome"] = outcomes.get(one, NO_EXECUTIONS).outcome
+            properties["outcome"] = closure.runs.known[one].outcome
         elif kind == "dataset_version":
             properties["identity"] = identity_of(properties)
             properties = {name: value for name, value in properties.items() if not name.startswith("identity:")}
@@ -69,32 +70,32 @@ def _closure(
     )
 
 
-def _any_failed(executions: Executions) -> bool:
-    return any(execution.failed for execution in executions.known.values())
-
-
-def _attempted(asking: Asking, producers: set[tuple[str, str]], outcomes: dict[str, Executions]) -> set[str]:
+def _attempted(writes: Writes, producers: set[tuple[str, str]]) -> set[str]:
     """Return the versions that only failed executions wrote; looked up only where a run that produced one failed."""
-    suspects = {(version, run) for version, run in producers if _any_failed(outcomes.get(run, NO_EXECUTIONS))}
-    writes = writes_of(asking, {dataset_of(version) for version, _ in suspects})
+    suspects = {(version, run) for version, run in producers if writes.runs.known[run].any_failed}
+    writes.read({dataset_of(version) for version, _ in suspects})
     return {version for version, run in suspects if writes.attempted(version, run)}
 
 
 def _properties(rows: Sequence[PropertyRow]) -> tuple[dict[str, Any], set[int]]:
     """Return the registers a reader may see, and the records they rest on; a sealed one only says so."""
-    shown: dict[str, Any] = {}
+    last: dict[str, Any] = {}
     seqs: dict[str, int] = {}
     for row in rows:
-        for name, value in row.registers.items():
-            shown[name] = {"sealed": True} if isinstance(value, dict) and "sd" in value else value
-            seqs[name] = row.seq
-    return {name: value for name, value in shown.items() if value is not None}, set(seqs.values())
+        last.update(row.registers)
+        seqs.update(dict.fromkeys(row.registers, row.seq))
+    shown = {
+        name: {"sealed": True} if isinstance(value, dict) and "sd" in value else value
+        for name, value in last.items()
+        if value is not None
+    }
+    return shown, set(seqs.values())
 
 
 def display_name(key: str) -> str:
     """Return how a person calls a node: its last parts, without namespace and creation time."""
-    parts = names.parse(key).parts
-    kind = names.kind_of(key)
+    name = names.parse(key)
+    kind, parts = name.kind, name.parts
     if kind in {"model_version", "prompt_version"}:
         return f"{parts[1]}/{parts[2]}"
     if kind == "dataset_version":
@@ -108,13 +109,13 @@ def _edges(closure: Closure) -> list[ClosureEdge]:
     return [
         {
             "from": start,
-            "type": Edge(kind).name,
+            "type": _EDGE_WORDS[kind],
             "to": end,
-            "how": How(fact.how).name.lower(),
-            "roles": roles_from_bits(fact.roles),
+            "how": _HOW_WORDS[fact.how],
+            "roles": roles_from_bits(fact.roles) if fact.roles else [],
             "seq": fact.seq,
         }
-        for (start, kind, end), fact in sorted(closure.edges.items())
+        for (start, kind, end), fact in closure.edges.items()
     ]
 
 
@@ -125,13 +126,13 @@ def _gaps(closure: Closure, facts: dict[str, list[PropertyRow]]) -> list[Gap]:
     ]
     gaps += [
         Gap(kind="inferred", subject=start, detail=f"{end} is the newest version written before it started")
-        for (start, _, end), fact in sorted(closure.edges.items())
+        for (start, _, end), fact in closure.edges.items()
         if fact.how == How.INFERRED
     ]
+    unsaid = [one for one in closure.distances if not facts.get(one) and names.kind_of(one) in _NEEDS_A_RECORD]
     gaps += [
         Gap(kind="not_recorded", subject=one, detail="only mentioned; nothing is recorded about it itself")
-        for one in sorted(closure.distances)
-        if names.kind_of(one) in _NEEDS_A_RECORD and not facts.get(one)
+        for one in sorted(unsaid)
     ]
     if closure.limited:
         detail = f"more than {closure.limit} nodes: the nearest are shown; ask again with a larger limit"

@@ -1,8 +1,8 @@
 """Executions of runs and how they ended (specification: section 3)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from graph_schema.changes import instant_of
 from lineage_service.queries.asking import Asking
@@ -12,13 +12,13 @@ _STRENGTH: Final = {"unknown": 0, "started": 1, "running": 2, "complete": 3, "ab
 _TERMINAL: Final = frozenset({"complete", "aborted", "failed"})
 _BEFORE_ALL: Final = -1
 
+Place = tuple[str, int]
+"""Which execution of a run: the name its producer gave it, and the instant an unnamed one's segment starts at."""
 
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """One execution of a run: its producer's name or the instant its segment starts at, and what is known."""
 
-    name: str
-    start: int
+class Execution(NamedTuple):
+    """What is known of one execution of a run; instants in microseconds."""
+
     outcome: str
     first: int
     terminal: int | None
@@ -28,35 +28,42 @@ class Execution:
         """Whether what it wrote does not count."""
         return self.outcome in {"failed", "aborted"}
 
+    def joined(self, other: "Execution") -> "Execution":
+        """Return what both say together of one execution."""
+        ends = [one.terminal for one in (self, other) if one.terminal is not None]
+        outcome = max(self.outcome, other.outcome, key=_STRENGTH.__getitem__)
+        return Execution(outcome, min(self.first, other.first), min(ends, default=None))
 
-@dataclass(frozen=True, slots=True)
-class Executions:
+
+class Executions(NamedTuple):
     """All executions of one run that are known at a cut."""
 
-    known: Mapping[tuple[str, int], Execution]
+    known: Mapping[Place, Execution]
     starts: Sequence[int]
 
-    def place(self, name: str, at: int) -> tuple[str, int]:
+    def place(self, name: str, at: int) -> Place:
         """Return which execution something of this name at this instant belongs to."""
-        if name:
+        if name or not self.starts:
             return name, _BEFORE_ALL
         return "", max((start for start in self.starts if start <= at), default=_BEFORE_ALL)
-
-    def at(self, name: str, at: int) -> Execution | None:
-        """Return the execution something belongs to, if it has states."""
-        return self.known.get(self.place(name, at))
 
     @property
     def earliest(self) -> int | None:
         """The run's earliest known time."""
-        return min((execution.first for execution in self.known.values()), default=None)
+        return min([execution.first for execution in self.known.values()], default=None)
+
+    @property
+    def any_failed(self) -> bool:
+        """Whether an execution failed or was aborted."""
+        return any(execution.failed for execution in self.known.values())
 
     @property
     def outcome(self) -> str:
         """The outcome of the newest execution."""
         if not self.known:
             return "unknown"
-        return max(self.known.values(), key=lambda one: (one.first, one.name, one.start)).outcome
+        (_, newest) = max(self.known.items(), key=lambda item: (item[1].first, item[0]))
+        return newest.outcome
 
 
 NO_EXECUTIONS: Final = Executions({}, ())
@@ -64,34 +71,31 @@ NO_EXECUTIONS: Final = Executions({}, ())
 
 def executions_of(points: Iterable[Point]) -> Executions:
     """Return the executions that state points of one run describe."""
-    stated = [(_name(point), point.value["state"], instant_of(point.order)) for point in points]
+    stated = [(point.slot.partition(":")[2], point.value["state"], instant_of(point.order)) for point in points]
     starts = sorted({at for name, state, at in stated if state == "started" and not name})
-    empty = Executions({}, starts)
-    grouped: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    known: dict[Place, Execution] = {}
+    found = Executions(known, starts)
     for name, state, at in stated:
-        grouped.setdefault(empty.place(name, at), []).append((state, at))
-    return Executions({place: _execution(place, states) for place, states in grouped.items()}, starts)
+        place = found.place(name, at)
+        one = Execution(state, at, at if state in _TERMINAL else None)
+        known[place] = known[place].joined(one) if place in known else one
+    return found
 
 
-def _name(point: Point) -> str:
-    return point.slot.partition(":")[2]
+@dataclass(slots=True)
+class Runs:
+    """The executions of the runs that one question meets; each run is read once."""
 
+    asking: Asking
+    known: dict[str, Executions] = field(default_factory=dict)
 
-def _execution(place: tuple[str, int], states: Sequence[tuple[str, int]]) -> Execution:
-    return Execution(
-        name=place[0],
-        start=place[1],
-        outcome=max([state for state, _ in states], key=_STRENGTH.__getitem__),
-        first=min([at for _, at in states]),
-        terminal=min([at for state, at in states if state in _TERMINAL], default=None),
-    )
-
-
-def executions_by_run(asking: Asking, runs: Iterable[str]) -> dict[str, Executions]:
-    """Return the executions of several runs, in one read."""
-    subjects = sorted(set(runs))
-    grouped: dict[str, list[Point]] = {run: [] for run in subjects}
-    if subjects:
-        for point in asking.reader.points(PointQuery(subjects=subjects, slot="state"), asking.cut):
-            grouped[point.subject].append(point)
-    return {run: executions_of(points) for run, points in grouped.items()}
+    def read(self, runs: Iterable[str]) -> None:
+        """Make the executions of some runs known, in one read."""
+        subjects = sorted(set(runs) - self.known.keys())
+        if not subjects:
+            return
+        grouped: dict[str, list[Point]] = {}
+        for point in self.asking.reader.points(PointQuery(subjects=subjects, slot="state"), self.asking.cut):
+            grouped.setdefault(point.subject, []).append(point)
+        for run in subjects:
+            self.known[run] = executions_of(grouped[run]) if run in grouped else NO_EXECUTIONS

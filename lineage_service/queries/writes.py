@@ -4,69 +4,157 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from graph_schema import names
-from graph_schema.changes import instant_of
+from graph_schema.changes import after_instant, instant_of
 from graph_schema.kinds import Edge
 from lineage_service.queries.asking import Asking
-from lineage_service.queries.runs import NO_EXECUTIONS, Executions, executions_by_run
+from lineage_service.queries.runs import Executions, Place, Runs
 from lineage_service.store.protocol import Point, PointQuery
 
 _STATED: Final = ("content", "by_run", "hint")
 _MANY: Final = 1_000_000
+_ORDER: Final = attrgetter("order")
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One version of a dataset written by one execution; ``effective`` in microseconds."""
 
     version: str
     run: str | None
-    place: tuple[str, int] | None
+    place: Place | None
     effective: int
     order: tuple[bytes, int]
     digests: frozenset[str]
     failed: bool
 
 
+class Read(NamedTuple):
+    """A run that named a dataset without a version: who, what, when at the earliest, with which roles."""
+
+    run: str
+    dataset: str
+    asserted_at: int
+    roles: int
+
+
+class _Counting(NamedTuple):
+    """Writes of a dataset that did not fail, in order, and the instants at which they took effect."""
+
+    instants: list[int]
+    writes: list[Write]
+
+    def newest(self, by: int, reader: str) -> Write | None:
+        """Return the newest write that took effect by an instant and is not the reader's own."""
+        before = range(bisect_right(self.instants, by) - 1, -1, -1)
+        return next((self.writes[at] for at in before if self.writes[at].run != reader), None)
+
+
 @dataclass(slots=True)
 class Writes:
-    """The writes of some datasets and the executions of the runs that wrote them."""
+    """What was written of the datasets that one question meets.
 
-    by_dataset: dict[str, list[Write]]
-    executions: dict[str, Executions] = field(default_factory=dict)
+    The points of a dataset are few reads; the executions of all runs that wrote it are many. ``by_dataset`` holds the
+    writes of the datasets of which all are known.
+    """
+
+    asking: Asking
+    runs: Runs
+    by_dataset: dict[str, list[Write]] = field(default_factory=dict)
     produced: set[tuple[str, str]] = field(default_factory=set)
+    _points: dict[str, list[Point]] = field(default_factory=dict)
+    _counting: dict[str, _Counting] = field(default_factory=dict)
     _twins: dict[str, str] = field(default_factory=dict)
-    _counting: dict[str, tuple[list[int], list[Write]]] = field(default_factory=dict)
 
-    def add(self, more: "Writes") -> None:
-        """Take in the writes of further datasets."""
-        self.by_dataset.update(more.by_dataset)
-        self.executions.update(more.executions)
-        self.produced |= more.produced
+    def read(self, datasets: Iterable[str]) -> None:
+        """Make all writes of some datasets known."""
+        missing = set(datasets) - self.by_dataset.keys()
+        if not missing:
+            return
+        self._look(missing)
+        self.runs.read(run for one in missing for point in self._points[one] if (run := point.value.get("run")))
+        found = {one: _writes(self._points[one], self.runs.known) for one in missing}
+        self.by_dataset.update(found)
+        self._counting.update((one, _counting(writes)) for one, writes in found.items())
+        self.produced |= _produced(self.asking, _doubtful(found.values()))
         self._twins.clear()
-        self._counting.clear()
 
-    def newest(self, dataset: str, by: int, reader: str) -> Write | None:
-        """Return the newest write of a dataset that took effect by an instant, failed ones and ``reader``'s aside."""
-        if dataset not in self._counting:
-            counting = [write for write in self.by_dataset[dataset] if not write.failed]
-            counting.sort(key=lambda write: (write.effective, write.order))
-            self._counting[dataset] = [write.effective for write in counting], counting
-        instants, writes = self._counting[dataset]
-        before = range(bisect_right(instants, by) - 1, -1, -1)
-        return next((writes[at] for at in before if writes[at].run != reader), None)
+    def _look(self, datasets: Iterable[str]) -> None:
+        """Read the points of datasets not looked at yet."""
+        new = sorted(set(datasets) - self._points.keys())
+        if not new:
+            return
+        self._points.update((dataset, []) for dataset in new)
+        for point in self.asking.reader.points(PointQuery(subjects=new, slot="written"), self.asking.cut):
+            self._points[point.subject].append(point)
+
+    def newest(self, read: Read) -> Write | None:
+        """Return the newest write of a dataset before a read, failed ones and the reader's own aside.
+
+        All writes of the dataset and the reader's executions are to be known.
+        """
+        return self._counting[read.dataset].newest(self._instant(read), read.run)
+
+    def _instant(self, read: Read) -> int:
+        earliest = self.runs.known[read.run].earliest
+        return read.asserted_at if earliest is None else earliest
+
+    def that_may_mean(self, versions: Mapping[str, set[str]], reads: Sequence[Read]) -> list[Read]:
+        """Return the reads that may mean one of these versions (by dataset); of the others it is certain they do not.
+
+        What a read means is the newest write before it. All writes of these versions are looked at, and of other
+        versions the one that follows each: if the newest of all these is of another version, the newest of all is at
+        least as new, so it is none of these versions. One that may have a twin is of a dataset that was ``read``.
+        """
+        self._look(versions)
+        writers = {
+            run
+            for dataset, wanted in versions.items()
+            for point in self._points[dataset]
+            if point.value["version"] in wanted and (run := point.value.get("run"))
+        }
+        self.runs.read(writers | {read.run for read in reads})
+        suspected = self._suspected(versions, reads)
+        self.runs.read({run for read, write in suspected if (run := self._follower(read, write))})
+        return [read for read, _ in self._suspected(versions, [read for read, _ in suspected])]
+
+    def _suspected(self, versions: Mapping[str, set[str]], reads: Sequence[Read]) -> list[tuple[Read, Write]]:
+        """Return the reads before which, of all writes looked at so far, the newest is of one of these versions."""
+        counting: dict[str, _Counting] = {}
+        found: list[tuple[Read, Write]] = []
+        for read in reads:
+            known = self._counting.get(read.dataset) or counting.get(read.dataset)
+            if known is None:
+                known = counting[read.dataset] = _counting(_writes(self._points[read.dataset], self.runs.known))
+            write = known.newest(self._instant(read), read.run)
+            if write and not versions[read.dataset].isdisjoint((write.version, self.twin(write.version))):
+                found.append((read, write))
+        return found
+
+    def _follower(self, read: Read, write: Write) -> str | None:
+        """Return the first run not looked at yet that wrote after a write and before a read."""
+        points = self._points[read.dataset]
+        after = bisect_right(points, after_instant(write.effective), key=_ORDER)
+        by = after_instant(self._instant(read))
+        for point in points[after:]:
+            if point.order >= by:
+                break
+            run: str | None = point.value.get("run")
+            if run and run not in self.runs.known:
+                return run
+        return None
 
     def twin(self, version: str) -> str:
         """Return the named version that stands for a ``run-…`` one of the same execution, else itself."""
+        if not self.produced:
+            return version
         if version not in self._twins:
             self._twins[version] = self._twin(version)
         return self._twins[version]
 
     def _twin(self, version: str) -> str:
-        if not self.produced:
-            return version
         writes = self.by_dataset.get(dataset_of(version), [])
         places = {
             (write.run, write.place)
@@ -105,31 +193,51 @@ def dataset_of(version: str) -> str:
     return names.dataset(namespace, name)
 
 
-def writes_of(asking: Asking, datasets: Iterable[str]) -> Writes:
-    """Return all writes of some datasets, known at the cut."""
-    subjects = sorted(set(datasets))
-    if not subjects:
-        return Writes({})
-    points = asking.reader.points(PointQuery(subjects=subjects, slot="written"), asking.cut)
-    executions = executions_by_run(asking, (point.value["run"] for point in points if "run" in point.value))
-    grouped: dict[tuple[str, str, str, tuple[str, int] | bytes], list[Point]] = {}
+def _writes(points: Sequence[Point], executions: Mapping[str, Executions]) -> list[Write]:
+    """Return the writes that the points of a dataset, in order, tell of; without those by runs not looked at."""
+    grouped: dict[tuple[str, str | None, Place | bytes], list[Point]] = {}
     for point in points:
-        run = point.value.get("run", "")
-        place: tuple[str, int] | bytes = point.order
+        run = point.value.get("run")
+        place: Place | bytes = point.order
         if run:
+            if run not in executions:
+                continue
             place = executions[run].place(point.value.get("execution", ""), instant_of(point.order))
-        grouped.setdefault((point.subject, point.value["version"], run, place), []).append(point)
-    found = Writes({subject: [] for subject in subjects}, executions)
-    for (dataset, version, run, place), group in grouped.items():
-        found.by_dataset[dataset].append(_write(version, run, place, group, executions))
-    found.produced = _produced(asking, _doubtful(found))
-    return found
+        grouped.setdefault((point.value["version"], run, place), []).append(point)
+    return [_write(version, run, place, group, executions) for (version, run, place), group in grouped.items()]
 
 
-def _doubtful(found: Writes) -> set[str]:
+def _write(
+    version: str,
+    run: str | None,
+    place: Place | bytes,
+    points: Sequence[Point],
+    executions: Mapping[str, Executions],
+) -> Write:
+    first = points[0]
+    execution = executions[run].known.get(place) if run and isinstance(place, tuple) else None
+    terminal = execution.terminal if execution else None
+    return Write(
+        version=version,
+        run=run,
+        place=place if isinstance(place, tuple) else None,
+        effective=terminal if terminal is not None else instant_of(first.order),
+        order=(first.order, first.n),
+        digests=frozenset([point.value["digest"] for point in points if "digest" in point.value]),
+        failed=execution is not None and execution.failed,
+    )
+
+
+def _counting(writes: Iterable[Write]) -> _Counting:
+    counting = [write for write in writes if not write.failed]
+    counting.sort(key=attrgetter("effective", "order"))
+    return _Counting([write.effective for write in counting], counting)
+
+
+def _doubtful(found: Iterable[Sequence[Write]]) -> set[str]:
     """Return the versions that one execution wrote beside others, some named after the run and some not."""
     doubtful: set[str] = set()
-    for writes in found.by_dataset.values():
+    for writes in found:
         together: dict[tuple[str | None, Any], set[str]] = {}
         for write in writes:
             if write.run:
@@ -149,52 +257,13 @@ def _produced(asking: Asking, versions: set[str]) -> set[tuple[str, str]]:
     return {(one.start, one.end) for one in walk.assertions if one.type == Edge.PRODUCED_BY}
 
 
-def _write(
-    version: str,
-    run: str,
-    place: tuple[str, int] | bytes,
-    points: Sequence[Point],
-    executions: Mapping[str, Executions],
-) -> Write:
-    first = min((point.order, point.n) for point in points)
-    execution = None if isinstance(place, bytes) else executions[run].known.get(place)
-    terminal = execution.terminal if execution else None
-    return Write(
-        version=version,
-        run=run or None,
-        place=None if isinstance(place, bytes) else place,
-        effective=terminal if terminal is not None else instant_of(first[0]),
-        order=first,
-        digests=frozenset(point.value["digest"] for point in points if "digest" in point.value),
-        failed=execution is not None and execution.failed,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A run that named a dataset without a version: who, what, when at the earliest, with which roles."""
-
-    run: str
-    dataset: str
-    asserted_at: int
-    roles: int
-
-
 def versions_read(asking: Asking, reads: Sequence[Read], writes: Writes) -> dict[Read, str | None]:
-    """Return the version each READ means: the newest write that counts, or None for ``unknown_version``.
-
-    ``writes`` holds the datasets looked up so far and takes in those that are missing.
-    """
+    """Return the version each READ means: the newest write that counts, or None for ``unknown_version``."""
     if not reads:
         return {}
-    missing = {read.dataset for read in reads} - writes.by_dataset.keys()
-    if missing:
-        writes.add(writes_of(asking, missing))
-    writes.executions.update(executions_by_run(asking, {read.run for read in reads} - writes.executions.keys()))
-    chosen: dict[Read, Write | None] = {}
-    for read in reads:
-        earliest = writes.executions.get(read.run, NO_EXECUTIONS).earliest
-        chosen[read] = writes.newest(read.dataset, read.asserted_at if earliest is None else earliest, read.run)
+    writes.read({read.dataset for read in reads})
+    writes.runs.read({read.run for read in reads})
+    chosen = {read: writes.newest(read) for read in reads}
     disagreeing = _disagreeing(asking, chosen)
     return {
         read: None if write is None or read in disagreeing else writes.twin(write.version)

@@ -8,7 +8,7 @@ takes a ``Cut`` returns what was true at ``as_of`` according to what was recorde
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from graph_schema.changes import Changes
 from graph_schema.fold import FOLD_VERSION
@@ -104,8 +104,7 @@ class Payload:
     ciphertext: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyRow:
+class PropertyRow(NamedTuple):
     """What one record set on a node."""
 
     order: bytes
@@ -122,8 +121,7 @@ class NodeFacts:
     rows: Sequence[PropertyRow]
 
 
-@dataclass(frozen=True, slots=True)
-class Assertion:
+class Assertion(NamedTuple):
     """One source's word that an edge exists."""
 
     start: str
@@ -136,8 +134,7 @@ class Assertion:
     roles: int
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """What a slot of a subject holds from ``order`` on."""
 
     subject: str

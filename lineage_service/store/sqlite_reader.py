@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from graph_schema.kinds import Edge
+from graph_schema.kinds import TRIPLES, Edge
 from lineage_service.errors import IntegrityError
 from lineage_service.ledger.merkle import Frontier
 from lineage_service.store.protocol import (
@@ -33,6 +33,11 @@ _CROWD: Final = 16
 """Property rows of one node that are read as they are; of a node with more, repeats are passed over."""
 _LAST_ORDER: Final = b"\xff" * 9
 _AFTER_ALL_TEXT: Final = "\U0010ffff"
+_SAME_AS: Final = int(Edge.SAME_AS)
+_HAVE_EQUALS: Final = {kind for start, edge, end in TRIPLES if edge == Edge.SAME_AS for kind in (start, end)}
+_ALONE_ABOVE: Final = {int(edge) for edge in Edge} - {edge for _, edge, end in TRIPLES if end in _HAVE_EQUALS}
+_ALONE_BELOW: Final = {int(edge) for edge in Edge} - {edge for start, edge, _ in TRIPLES if start in _HAVE_EQUALS}
+"""Types of edges whose upper (lower) ends are of kinds of which no two can be declared to be the same."""
 
 
 def _array(values: Iterable[Any]) -> str:
@@ -192,59 +197,62 @@ class SqliteReader:
     ) -> Walk:
         """Follow edges level by level; each node is expanded once, at its least distance."""
         ids = {row[0]: starts[row[1]] for row in self._connection.execute(self._NODES, (_array(starts), cut.known_at))}
-        step = self._STEP_UP if direction == "up" else self._STEP_DOWN
-        found: dict[tuple[int, int, int, int], tuple[Any, ...]] = {}
+        step, far, alone = (self._STEP_UP, 2, _ALONE_ABOVE) if direction == "up" else (self._STEP_DOWN, 0, _ALONE_BELOW)
+        found: list[tuple[int, ...]] = []
+        same: dict[tuple[int, ...], tuple[int, ...]] = {}
         distances: dict[int, int] = {}
-        waiting: dict[int, list[int]] = {}
+        unlike: set[int] = set()
+        waiting: dict[int, set[int]] = {}
         for node, distance in ids.items():
-            waiting.setdefault(distance, []).append(node)
+            waiting.setdefault(distance, set()).add(node)
         while waiting and len(distances) <= limit:
             level = min(waiting)
-            frontier = self._with_equals(waiting.pop(level), level, distances, found, cut)
+            nodes = waiting.pop(level).difference(distances)
+            frontier = self._with_equals(nodes, level, distances, unlike, same, cut)
             if level >= depth:
                 continue
-            for row in self._connection.execute(step, (_array(frontier), *types, cut.known_at, cut.as_of)):
-                found[row[:4]] = row
-                reached = row[2] if direction == "up" else row[0]
-                if reached not in distances:
-                    waiting.setdefault(level + 1, []).append(reached)
+            rows = self._connection.execute(step, (_array(frontier), *types, cut.known_at, cut.as_of)).fetchall()
+            found += rows
+            unlike.update([row[far] for row in rows if row[1] in alone])
+            if reached := {row[far] for row in rows}.difference(distances):
+                waiting.setdefault(level + 1, set()).update(reached)
         limited = len(distances) > limit
         for level, nodes in sorted(waiting.items()) if limited else ():
             for node in nodes:
                 distances.setdefault(node, level)
-        keys = self._keys({*distances, *(row[4] for row in found.values())})
+        found = [row for row in found if row[1] != _SAME_AS] + list(same.values())
+        keys = self._keys({*distances, *{row[4] for row in found}})
         return Walk(
             {keys[node]: distance for node, distance in distances.items()},
-            [
-                Assertion(keys[r[0]], r[1], keys[r[2]], r[3], keys[r[4]], r[5], r[6], r[7])
-                for r in found.values()
-                if r[0] in distances and r[2] in distances
-            ],
+            [Assertion(keys[r[0]], r[1], keys[r[2]], r[3], keys[r[4]], r[5], r[6], r[7]) for r in found],
             limited,
         )
 
     def _with_equals(
         self,
-        nodes: list[int],
+        nodes: set[int],
         level: int,
         distances: dict[int, int],
-        found: dict[tuple[int, int, int, int], tuple[Any, ...]],
+        unlike: set[int],
+        same: dict[tuple[int, ...], tuple[int, ...]],
         cut: Cut,
     ) -> list[int]:
-        """Settle nodes at ``level`` together with everything declared to be the same; return the new ones."""
+        """Settle new nodes at ``level`` together with everything declared to be the same; return them all.
+
+        Nothing is declared to be the same as the nodes in ``unlike``, so nobody looks.
+        """
         settled: list[int] = []
-        pending = [node for node in dict.fromkeys(nodes) if node not in distances]
-        bounds = (int(Edge.SAME_AS), int(Edge.SAME_AS), cut.known_at, _NO_LIMIT)
+        pending = nodes
+        bounds = (_SAME_AS, _SAME_AS, cut.known_at, _NO_LIMIT)
         while pending:
-            for node in pending:
-                distances[node] = level
+            distances.update(dict.fromkeys(pending, level))
             settled += pending
-            array, pending = _array(pending), []
-            for step in (self._STEP_UP, self._STEP_DOWN):
-                for row in self._connection.execute(step, (array, *bounds)):
-                    found[row[:4]] = row
-                    pending += [node for node in (row[0], row[2]) if node not in distances]
-            pending = list(dict.fromkeys(pending))
+            asked, pending = pending - unlike, set()
+            for step in (self._STEP_UP, self._STEP_DOWN) if asked else ():
+                for row in self._connection.execute(step, (_array(asked), *bounds)):
+                    same[row[:4]] = row
+                    pending.update((row[0], row[2]))
+            pending.difference_update(distances)
         return settled
 
     _KEYS: Final = "SELECT n.id, n.key FROM json_each(?) j CROSS JOIN node n ON n.id = j.value"
@@ -262,16 +270,14 @@ class SqliteReader:
         return [row[0] for row in self._connection.execute(self._FIND, bounds)]
 
     _POINTS_OF: Final = """
-        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
+        SELECT j.key, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value
         FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN point p ON p.subject = s.id
-        LEFT JOIN node a ON a.id = p.actor
         WHERE p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
     """
     # The plus signs keep the planner on the primary key: by slot and order it would read every subject.
     _POINTS_OF_SLOT: Final = """
-        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
+        SELECT j.key, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value
         FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN point p ON p.subject = s.id
-        LEFT JOIN node a ON a.id = p.actor
         WHERE p.slot = ?6 AND +p.ord >= ?2 AND +p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
     """
     _POINTS_IN_SLOT: Final = """
@@ -301,13 +307,18 @@ class SqliteReader:
         self, subjects: Iterable[str], query: PointQuery, bounds: tuple[bytes, bytes, int, str | None]
     ) -> list[Point]:
         """Return points of subjects; each subject's lie together, so they are merged into one order here."""
-        keys = _array(dict.fromkeys(subjects))
+        keys = list(dict.fromkeys(subjects))
         if query.slot is None:
-            rows = self._connection.execute(self._POINTS_OF, (keys, *bounds))
+            rows = self._connection.execute(self._POINTS_OF, (_array(keys), *bounds))
         else:
-            rows = self._connection.execute(self._POINTS_OF_SLOT, (keys, *bounds, query.slot))
-        found = sorted(rows, key=_BY_ORDER, reverse=query.newest_first)
-        return [_point(row) for row in (found if query.limit is None else found[: query.limit])]
+            rows = self._connection.execute(self._POINTS_OF_SLOT, (_array(keys), *bounds, query.slot))
+        found = sorted(rows, key=_BY_ORDER, reverse=query.newest_first)[: query.limit]
+        actors = self._keys({row[6] for row in found if row[6] is not None})
+        values = orjson.loads(f"[{','.join([row[7] for row in found])}]")
+        return [
+            Point(keys[subject], f"{slot}:{name}" if name else slot, order, n, seq, actors.get(actor), value)
+            for (subject, slot, name, order, n, seq, actor, _), value in zip(found, values, strict=True)
+        ]
 
     _HASHES: Final = "SELECT leaf FROM record WHERE seq >= ? AND seq < ? ORDER BY seq"
 

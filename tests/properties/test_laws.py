@@ -3,9 +3,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graph_schema import names
 from tests.properties.histories import END, cuts, histories
 from tests.properties.laws import cut_law, lateness_law, meaning_law, order_law
 from tests.properties.records import Sent
+from tests.properties.stories import DATA, RAW, fact, raw, run
 
 STEP = st.integers(2, 6)
 AS_OF = cuts(1).map(lambda cut: cut[0])
@@ -42,3 +44,10 @@ def test_every_answer_is_the_one_that_a_naive_reading_of_the_records_gives(
     history: list[Sent], step: int, as_of: int, known_at: int
 ) -> None:
     meaning_law(history, step, as_of, known_at)
+
+
+def test_a_reader_that_names_its_version_elsewhere_is_no_reader_of_an_unnamed_one() -> None:
+    named = run(7, "r", "started", inputs=[DATA, {**DATA, "version": "v2"}])
+    belonging = {"from": raw("v2"), "type": "VERSION_OF", "to": RAW, "source_": names.source("mlflow", "one")}
+    withdrawn = fact(9, "edge.withdrawn", source="house", reason="another bucket", **belonging)
+    meaning_law([named, withdrawn], step=1, as_of=END, known_at=1)
