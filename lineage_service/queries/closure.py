@@ -81,14 +81,15 @@ class Closure:
         """Walk until nothing new appears."""
         self._from_root()
         pending = {self.root: 0}
-        known = 0
+        read: tuple[int, int] | None = None
         while pending:
             self._bring_in(self._walk(pending))
-            if not known or len(self.assertions) > known:
-                known = len(self.assertions)
+            if (known := (len(self.assertions), len(self.writes.produced))) != read:
+                read = known
                 self._read_edges()
                 self._measure()
             pending = self._not_expanded()
+        self._look_across()
         self._cut_to_limit()
         return self
 
@@ -155,23 +156,35 @@ class Closure:
     def _fetch_readers(self, datasets: set[str]) -> None:
         """Find the runs that named one of these datasets only, as far as they may have read a version met.
 
-        The others are set aside until another version of the dataset is met.
+        The others are set aside until another version of the dataset is met. Where the dataset itself is in the answer
+        all are shown, or what each is known to have read instead.
         """
         new = datasets - self._set_aside.keys()
         self._set_aside.update((dataset, {}) for dataset in new)
         for one in self._fetch(new, "down", _READ):
             if one.end in new:
                 self._set_aside[one.end].setdefault(one.start, []).append(one)
-        reads = [
+        shown = self._reads_set_aside(datasets & self.expanded.keys())
+        others = self._reads_set_aside(datasets - self.expanded.keys())
+        concerned = {read.dataset: self._versions[read.dataset] for read in others}
+        readers = shown + self.writes.that_may_mean(concerned, others)
+        for read in readers:
+            self._take(self._set_aside[read.dataset].pop(read.run))
+        self._take(self._fetch({read.run for read in readers}, "up", _USED))
+
+    def _reads_set_aside(self, datasets: Iterable[str]) -> list[Read]:
+        return [
             Read(run, dataset, min([one.at for one in said]), 0)
             for dataset in datasets
             for run, said in self._set_aside[dataset].items()
         ]
-        wanted = {read.dataset: self._versions[read.dataset] for read in reads}
-        readers = self.writes.that_may_mean(wanted, reads)
-        for read in readers:
-            self._take(self._set_aside[read.dataset].pop(read.run))
-        self._take(self._fetch({read.run for read in readers}, "up", _USED))
+
+    def _look_across(self) -> None:
+        """Take in the edges to nodes at the depth asked for, from which nobody walked; each node has few above it."""
+        if any(distance == self.depth for distance in self.distances.values()):
+            starts = {key: 0 for node in self.distances for key in (node, *self._other_names(node))}
+            self._take(self.asking.reader.walk(starts, "up", _LINEAGE, 1, _NO_LIMIT, self.asking.cut).assertions)
+            self._read_edges()
 
     def _fetch(self, starts: Iterable[str], direction: Direction, edge: int) -> list[Assertion]:
         starts = dict.fromkeys(starts, 0)

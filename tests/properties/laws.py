@@ -4,6 +4,9 @@ from random import Random
 from typing import Any
 
 from graph_schema import names, times
+from lineage_service.queries.asking import Asking
+from lineage_service.queries.provenance import impact, provenance
+from lineage_service.store.protocol import END_OF_TIME, Cut
 from tests.properties.product import Product, everything, known_keys, stored, target_of
 from tests.properties.records import Sent, records_of
 from tests.properties.reference import Answers, Reference
@@ -31,9 +34,7 @@ def cut_law(history: list[Sent], step: int, as_of: int, known_at: int) -> None:
     cut = records[: known_at + 1]
     with stored(records, [11]) as store, store.read() as reader, stored(cut, [5]) as store2, store2.read() as reader2:
         keys = known_keys(cut)[::step]
-        assert everything(Product(reader, as_of, known_at), keys) == everything(
-            Product(reader2, as_of, known_at), keys
-        )
+        assert everything(Product(reader, as_of, known_at), keys) == everything(Product(reader2, as_of, known_at), keys)
 
 
 def lateness_law(history: list[Sent], step: int, which: int) -> None:
@@ -63,6 +64,21 @@ def meaning_law(history: list[Sent], step: int, as_of: int, known_at: int) -> No
             assert found.impact(key) == tuple(expected.impact(key))
             assert found.history(key) == expected.history(key)
             assert _of_closure(found, key) == _of_reference(expected, key)
+
+
+def reach_law(history: list[Sent], step: int, depth: int) -> None:
+    """A closure that goes less far shows the same nodes as far as it goes, and every edge among them."""
+    records = records_of(history)
+    with stored(records) as store, store.read() as reader:
+        asking = Asking(reader, Cut(END_OF_TIME - 1, len(records) - 1))
+        for key in known_keys(records)[::step]:
+            for ask in (provenance, impact):
+                near, far = ask(asking, key, depth).value, ask(asking, key).value
+                distances = {node: shown["distance"] for node, shown in far["nodes"].items()}
+                kept = {node: distance for node, distance in distances.items() if distance <= depth}
+                assert {node: shown["distance"] for node, shown in near["nodes"].items()} == kept
+                among = [edge for edge in far["edges"] if edge["from"] in kept and edge["to"] in kept]
+                assert near["edges"] == among
 
 
 def _of_closure(found: Product, key: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from graph_schema import names
 from tests.properties.histories import END, cuts, histories
-from tests.properties.laws import cut_law, lateness_law, meaning_law, order_law
+from tests.properties.laws import cut_law, lateness_law, meaning_law, order_law, reach_law
 from tests.properties.records import Sent
 from tests.properties.stories import DATA, RAW, fact, raw, run
 
@@ -32,9 +32,7 @@ def test_what_is_known_at_n_is_what_a_log_cut_at_n_answers(
 
 @settings(max_examples=300)
 @given(histories(), STEP, NUMBER)
-def test_a_late_fact_changes_no_answer_about_a_time_before_its_own(
-    history: list[Sent], step: int, which: int
-) -> None:
+def test_a_late_fact_changes_no_answer_about_a_time_before_its_own(history: list[Sent], step: int, which: int) -> None:
     lateness_law(history, step, which)
 
 
@@ -44,6 +42,14 @@ def test_every_answer_is_the_one_that_a_naive_reading_of_the_records_gives(
     history: list[Sent], step: int, as_of: int, known_at: int
 ) -> None:
     meaning_law(history, step, as_of, known_at)
+
+
+@settings(max_examples=100)
+@given(histories(), STEP, st.integers(0, 4))
+def test_a_closure_that_goes_less_far_shows_the_same_as_far_as_it_goes(
+    history: list[Sent], step: int, depth: int
+) -> None:
+    reach_law(history, step, depth)
 
 
 def test_a_reader_that_names_its_version_elsewhere_is_no_reader_of_an_unnamed_one() -> None:
