@@ -35,6 +35,7 @@ class Kind(IntEnum):
     INCIDENT = 20
     REPORT = 21
     SOURCE = 22
+    LOGGED_MODEL = 23
 
     @property
     def word(self) -> str:
@@ -112,9 +113,9 @@ def roles_from_bits(bits: int) -> list[str]:
 _V = (Kind.MODEL_VERSION, Kind.PROMPT_VERSION)
 
 TRIPLES: Final[frozenset[tuple[Kind, Edge, Kind]]] = frozenset(
-    {(version, Edge.PRODUCED_BY, Kind.RUN) for version in (*_V, Kind.DATASET_VERSION)}
+    {(made, Edge.PRODUCED_BY, Kind.RUN) for made in (*_V, Kind.DATASET_VERSION, Kind.LOGGED_MODEL)}
     | {(Kind.RUN, Edge.USED, Kind.DATASET_VERSION), (Kind.RUN, Edge.READ, Kind.DATASET)}
-    | {(Kind.RUN, Edge.USED_MODEL, version) for version in _V}
+    | {(Kind.RUN, Edge.USED_MODEL, model) for model in (*_V, Kind.LOGGED_MODEL)}
     | {(Kind.RUN, Edge.BUILT_FROM, Kind.COMMIT), (Kind.RUN, Edge.RAN_IN, Kind.RUNTIME)}
     | {(version, Edge.DERIVED_FROM, version) for version in (*_V, Kind.DATASET_VERSION)}
     | {(Kind.COLUMN, Edge.COLUMN_FROM, Kind.COLUMN)}
@@ -124,7 +125,9 @@ TRIPLES: Final[frozenset[tuple[Kind, Edge, Kind]]] = frozenset(
         (Kind.PROMPT_VERSION, Edge.VERSION_OF, Kind.PROMPT),
         (Kind.RUN, Edge.OF_JOB, Kind.JOB),
         (Kind.COLUMN, Edge.PART_OF, Kind.DATASET),
+        (Kind.MODEL_VERSION, Edge.DERIVED_FROM, Kind.LOGGED_MODEL),
         (Kind.DOCUMENT, Edge.PART_OF, Kind.RUN),
+        (Kind.DOCUMENT, Edge.PART_OF, Kind.LOGGED_MODEL),
         (Kind.RUN, Edge.PARENT, Kind.RUN),
         (Kind.COMMIT, Edge.PARENT, Kind.COMMIT),
         (Kind.COMMIT, Edge.IN_REPOSITORY, Kind.REPOSITORY),

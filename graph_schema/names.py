@@ -6,18 +6,20 @@ A key is a kind, a colon and one to four parts with fixed separators, such as ``
 - A key parses in exactly one way, different parts give different keys, and no text is refused for its spelling: what
   could be mistaken for a separator, or changed by a normalising tool, is percent-encoded (``key_parts.py``). ``/`` is
   encoded only in versions, environments, regions and the kinds of sources; elsewhere it stays readable.
+- The forms of the kinds stand in ``key_forms.py``.
 - There is one spelling of each key. ``parse`` refuses every other one; ``canonical`` mends what people type.
 - A key never changes. What names one dataset in several worlds is brought together before its key is made
   (``dataset_names.py``); constructors take parts as they are.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from graph_schema.dataset_names import dataset_from_uri, dataset_name
+from graph_schema.key_forms import FORMS, KINDS
 from graph_schema.key_parts import NOT_ESCAPE, NameSyntaxError, decode_part, encode_part, shown
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "incident",
     "job",
     "kind_of",
+    "logged_model",
     "make",
     "model",
     "model_version",
@@ -79,91 +82,8 @@ class Name:
     @property
     def created_ms(self) -> int | None:
         """The creation time of a model or prompt version in milliseconds since 1970, None where it is not known."""
-        created = self.parts[-1] if _FORMS[self.kind].dated else UNKNOWN_CREATION
+        created = self.parts[-1] if FORMS[self.kind].dated else UNKNOWN_CREATION
         return None if created == UNKNOWN_CREATION else int(created)
-
-
-# ------------------------------------------------------------------------------------------------------- forms of keys
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """How the parts of a kind stand in its key.
-
-    ``split`` takes an encoded rest apart; ``separators`` says how often each may stand in what a person wrote: with one
-    more there are two readings.
-    """
-
-    pattern: str
-    template: str
-    split: Callable[[str], tuple[str, ...]]
-    slashes: tuple[bool, ...]
-    separators: Mapping[str, int] = field(default_factory=dict)
-    dated: bool = False
-
-
-def _split_pair(rest: str) -> tuple[str, ...]:
-    return tuple(rest.split("::"))
-
-
-def _split_versioned(rest: str) -> tuple[str, ...]:
-    head, at, version = rest.rpartition("@")
-    return (*head.split("::"), version) if at else ()
-
-
-def _split_dated(rest: str) -> tuple[str, ...]:
-    head, at, created = rest.rpartition("@")
-    registry, colons, tail = head.partition("::")
-    name, slash, version = tail.rpartition("/")
-    return (registry, name, version, created) if at and colons and slash else ()
-
-
-def _split_place(rest: str) -> tuple[str, ...]:
-    return tuple(rest.split("/", 1))
-
-
-_ONE = _Form("ID", "{}", lambda rest: (rest,), (False,))
-_PAIR = _Form("NAMESPACE::NAME", "{}::{}", _split_pair, (False, False), {"::": 1})
-_COLUMN = _Form("NAMESPACE::NAME::FIELD", "{}::{}::{}", _split_pair, (False,) * 3, {"::": 2})
-_VERSIONED = _Form("NAMESPACE::NAME@VERSION", "{}::{}@{}", _split_versioned, (False, False, True), {"::": 1, "@": 1})
-_DATED = _Form(
-    "REGISTRY::NAME/VERSION@CREATED_MS (or @?)",
-    "{}::{}/{}@{}",
-    _split_dated,
-    (False, False, True, False),
-    {"::": 1},
-    dated=True,
-)
-_TARGET = _Form("ENVIRONMENT/REGION", "{}/{}", _split_place, (True, True), {"/": 1})
-_SOURCE = _Form("KIND/INSTANCE", "{}/{}", _split_place, (True, False))
-
-_FORMS: Final = {
-    "repository": _ONE,
-    "commit": _ONE,
-    "dataset": _PAIR,
-    "dataset_version": _VERSIONED,
-    "column": _COLUMN,
-    "job": _PAIR,
-    "run": _ONE,
-    "runtime": _ONE,
-    "model": _PAIR,
-    "model_version": _DATED,
-    "prompt": _PAIR,
-    "prompt_version": _DATED,
-    "target": _TARGET,
-    "change": _ONE,
-    "validation": _ONE,
-    "experiment": _ONE,
-    "person": _ONE,
-    "service_account": _ONE,
-    "document": _ONE,
-    "incident": _ONE,
-    "report": _ONE,
-    "source": _SOURCE,
-}
-
-KINDS: Final = tuple(_FORMS)
-"""The kinds of node, as they stand at the front of keys."""
 
 
 def make(name: Name) -> str:
@@ -172,7 +92,7 @@ def make(name: Name) -> str:
     Raises:
         NameSyntaxError: for a kind, a number of parts or a creation time that no key has.
     """
-    form = _FORMS.get(name.kind)
+    form = FORMS.get(name.kind)
     if form is None or len(name.parts) != len(form.slashes):
         raise NameSyntaxError(f"no key is made of {name.kind} and {len(name.parts)} parts")
     if form.dated and not _is_created(name.parts[-1]):
@@ -201,7 +121,7 @@ def kind_of(key: str) -> str:
         NameSyntaxError: for an unknown kind.
     """
     kind = key.partition(":")[0]
-    if kind not in _FORMS:
+    if kind not in FORMS:
         raise NameSyntaxError(f"{shown(key)} does not begin with a kind of node and a colon")
     return kind
 
@@ -228,17 +148,17 @@ def canonical(text: str) -> str:
 def _parse_typed(text: str) -> Name:
     kind, _, rest = text.strip("\t\r\n").partition(":")
     kind = kind.strip().lower()
-    separators = _FORMS[kind].separators if kind in _FORMS else {}
+    separators = FORMS[kind].separators if kind in FORMS else {}
     if any(rest.count(mark) > most for mark, most in separators.items()) or ("::" in separators and ":::" in rest):
         raise NameSyntaxError(
-            f"{shown(text)} can be read in more than one way; a {kind} is written {kind}:{_FORMS[kind].pattern}, "
+            f"{shown(text)} can be read in more than one way; a {kind} is written {kind}:{FORMS[kind].pattern}, "
             "with %3A, %40 and %2F for a colon, an @ and a / that belong to a part"
         )
     return _named(text, kind, rest, lambda part: decode_part(NOT_ESCAPE.sub("%25", part)))
 
 
 def _named(text: str, kind: str, rest: str, decode: Callable[[str], str]) -> Name:
-    form = _FORMS.get(kind)
+    form = FORMS.get(kind)
     if form is None:
         raise NameSyntaxError(
             f"{shown(text)} does not begin with a kind of node and a colon; kinds: {', '.join(KINDS)}"
@@ -252,7 +172,7 @@ def _named(text: str, kind: str, rest: str, decode: Callable[[str], str]) -> Nam
 @lru_cache(maxsize=_REMEMBERED)
 def _key(kind: str, *parts: str) -> str:
     """Return the key of parts; remembered, because most facts name what the facts before them named."""
-    form = _FORMS[kind]
+    form = FORMS[kind]
     encoded = [encode_part(part, slash=slash) for part, slash in zip(parts, form.slashes, strict=True)]
     return f"{kind}:{form.template.format(*encoded)}"
 
@@ -335,6 +255,11 @@ def prompt(registry: str, name: str) -> str:
 def prompt_version(registry: str, name: str, version: str, created_ms: int | None) -> str:
     """Return the key of a prompt version; ``created_ms`` as in ``model_version``."""
     return _key("prompt_version", registry, name, version, _created(created_ms))
+
+
+def logged_model(registry: str, identifier: str) -> str:
+    """Return the key of a model that a run logged, registered or not; ``identifier`` is MLflow's, such as m-4f1c."""
+    return _key("logged_model", registry, identifier)
 
 
 def target(environment: str, region: str) -> str:

@@ -135,6 +135,8 @@ _OWNER: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "alias.removed": _model_owner,
     "deployment.changed": _model_owner,
     "tag.set": lambda body: str(body["node"]),
+    "logged_model.observed": lambda body: str(body["logged_model"]),
+    "description.changed": lambda body: str(body["node"]),
 }
 
 

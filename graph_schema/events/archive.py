@@ -139,6 +139,26 @@ class AttemptDenied(Event):
     body: AttemptDeniedBody
 
 
+class AttemptUnresolvedBody(Body):
+    """A change that was about to be made in a foreign system, and of whose outcome nothing was seen."""
+
+    action: Text
+    node: AnyKey | None = None
+    outcome: Annotated[Literal["unknown"], NAME] = "unknown"
+    reason: Text
+    detail: Private | None = None
+
+
+class AttemptUnresolved(Event):
+    """A change was intended and its outcome is not known: it may have happened."""
+
+    family: ClassVar[str] = "attempt.denied"
+
+    type: Annotated[Literal["attempt.unresolved"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: AttemptUnresolvedBody
+
+
 class AccessDeniedBody(Body):
     """How often somebody without a valid credential was turned away in one minute."""
 

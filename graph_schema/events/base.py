@@ -20,6 +20,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from graph_schema import names, times
+from graph_schema.clear_keys import CLEAR_KEYS
 
 
 class FieldClass(Enum):
@@ -178,6 +179,65 @@ class ModelVersionRef(Closed):
     model: ModelKey
     version: Text
     created_ms: Count | None = None
+
+
+ClaimWord = Annotated[
+    Literal[
+        "approval",
+        "approver",
+        "requester",
+        "validation",
+        "period_start",
+        "period_end",
+        "experiment_role",
+        "tier",
+        "owner",
+    ],
+    NAME,
+]
+"""What a tag or parameter can claim by convention, beside what has a field of its own (data, code, environment)."""
+
+
+class Claim(Closed):
+    """What somebody wrote into a tag or parameter whose name, by convention, means something: never more than a claim.
+
+    ``means`` says what; ``name`` is that of the tag or parameter. ``value`` stands in clear when the name is on the
+    list of clear keys, else ``hidden`` holds it.
+    """
+
+    means: ClaimWord
+    name: Text
+    value: Annotated[str | None, Field(max_length=1024), NAME] = None
+    hidden: Private | None = None
+
+    def model_post_init(self, _context: object, /) -> None:
+        """Refuse a value in clear that the language does not allow, and none or both of the two."""
+        require_allowed_value(self.name, self.value, self.hidden)
+
+
+def require_allowed_value(name: str, value: str | None, hidden: str | None) -> None:
+    """Raise ValueError unless exactly one of the two is given, and the clear one only for a name that may be clear."""
+    if (value is None) == (hidden is None):
+        raise ValueError("give exactly one of 'value' and 'hidden'")
+    if value is not None and name not in CLEAR_KEYS:
+        raise ValueError(f"{name!r} is not on the list of clear keys; send its value as 'hidden'")
+
+
+Claims = Annotated[list[Claim], Field(max_length=100)]
+
+
+class Artifact(Closed):
+    """A file that a run or a logged model holds; without ``digest`` it was listed and not read."""
+
+    path: LongText
+    bytes: Count | None = None
+    digest: Digest | None = None
+    sample: Flag = False
+    """Whether the file copies rows of data by convention, such as MLflow's ``input_example.json``."""
+
+
+Artifacts = Annotated[list[Artifact], Field(max_length=500)]
+LoggedModelKey = Annotated[KeyText, key_of("logged_model"), NAME]
 
 
 class Body(Closed):

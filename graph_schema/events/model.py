@@ -8,15 +8,18 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from graph_schema.clear_keys import CLEAR_KEYS
 from graph_schema.events.base import (
     NAME,
+    Artifacts,
     Body,
+    Claims,
+    ClaimWord,
     Closed,
     Count,
     Digest,
     Event,
     KeyText,
+    LoggedModelKey,
     LongText,
     ModelKey,
     ModelVersionRef,
@@ -25,6 +28,7 @@ from graph_schema.events.base import (
     Text,
     Time,
     key_of,
+    require_allowed_value,
 )
 
 
@@ -48,7 +52,10 @@ class ModelDeclared(Event):
 
 
 class ModelVersionRegisteredBody(Body):
-    """One version of a model and where it came from. Versions without a run are legal in MLflow."""
+    """One version of a model and where it came from. Versions without a run are legal in MLflow.
+
+    ``logged_model`` is MLflow's id of the logged model that was registered, in the registry of the model.
+    """
 
     model: ModelKey
     version: Text
@@ -60,6 +67,7 @@ class ModelVersionRegisteredBody(Body):
     derived_from: Annotated[list[ModelVersionRef], Field(max_length=100)] = []
     description: Private | None = None
     tags: Pairs = []
+    claims: Claims = []
 
 
 class ModelVersionRegistered(Event):
@@ -131,23 +139,71 @@ class ModelDeleted(Event):
     body: ModelDeletedBody
 
 
-TaggedKey = Annotated[KeyText, key_of("model", "model_version", "prompt", "prompt_version", "run", "dataset"), NAME]
+class LoggedModelObservedBody(Body):
+    """A model that a run logged, whether or not it was registered. Cumulative: later facts add, none replaces."""
+
+    logged_model: LoggedModelKey
+    run: Text | None = None
+    name: Private | None = None
+    model_type: Text | None = None
+    experiment: Text | None = None
+    state: Annotated[Literal["pending", "ready", "failed"] | None, NAME] = None
+    existence: Annotated[Literal["present", "deleted"] | None, NAME] = None
+    params: Pairs = []
+    tags: Pairs = []
+    artifacts: Artifacts = []
+    not_before: Time | None = None
+
+
+class LoggedModelObserved(Event):
+    """A logged model was made, finished, or deleted."""
+
+    family: ClassVar[str] = "model"
+
+    type: Annotated[Literal["logged_model.observed"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: LoggedModelObservedBody
+
+
+class DescriptionChangedBody(Body):
+    """The description of a model or version; without ``description`` there is none any more."""
+
+    node: Annotated[KeyText, key_of("model", "model_version", "prompt", "prompt_version"), NAME]
+    description: Private | None = None
+
+
+class DescriptionChanged(Event):
+    """A description was changed."""
+
+    family: ClassVar[str] = "model"
+
+    type: Annotated[Literal["description.changed"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: DescriptionChangedBody
+
+
+TaggedKey = Annotated[
+    KeyText,
+    key_of("model", "model_version", "prompt", "prompt_version", "logged_model", "run", "dataset"),
+    NAME,
+]
 
 
 class TagSetBody(Body):
-    """One tag of one thing: ``value`` when the tag's name is on the list of clear keys, else ``hidden``."""
+    """One tag of one thing: ``value`` when the tag's name is on the list of clear keys, else ``hidden``.
+
+    ``claims``: what the tag means by a convention of the house; their values are those of the tag.
+    """
 
     node: TaggedKey
     name: Text
     value: Annotated[str | None, Field(max_length=1024), NAME] = None
     hidden: Private | None = None
+    claims: Claims = []
 
     def model_post_init(self, _context: object, /) -> None:
         """A value stands in clear only where the language says so, and exactly one of the two is given."""
-        if (self.value is None) == (self.hidden is None):
-            raise ValueError("give exactly one of 'value' and 'hidden'")
-        if self.value is not None and self.name not in CLEAR_KEYS:
-            raise ValueError(f"the tag {self.name!r} is not on the list of clear keys; send its value as 'hidden'")
+        require_allowed_value(self.name, self.value, self.hidden)
 
 
 class TagSet(Event):
@@ -161,10 +217,11 @@ class TagSet(Event):
 
 
 class TagRemovedBody(Body):
-    """The tag that was removed."""
+    """The tag that was removed; ``meant`` names the claims that end with it."""
 
     node: TaggedKey
     name: Text
+    meant: Annotated[list[ClaimWord], Field(max_length=20), NAME] = []
 
 
 class TagRemoved(Event):

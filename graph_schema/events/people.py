@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from graph_schema.events.base import NAME, Body, Digest, Event, PersonRef, Private, Text, Time
+from graph_schema.events.base import NAME, Body, Digest, Event, LongText, PersonRef, Private, Text, Time
 
 Role = Annotated[Literal["reader", "requester", "approver", "deployer", "auditor", "admin"], NAME]
 Assurance = Annotated[Literal["authenticated", "claimed", "observed", "system"], NAME]
@@ -19,6 +19,7 @@ Family = Annotated[
         "attempt.denied",
         "person.declared",
         "identity.linked",
+        "permission.observed",
     ],
     NAME,
 ]
@@ -56,6 +57,32 @@ class IdentityLinked(Event):
     type: Annotated[Literal["identity.linked"], NAME]
     ev: Annotated[Literal[1], NAME] = 1
     body: IdentityLinkedBody
+
+
+class PermissionObservedBody(Body):
+    """What somebody may do in a foreign system from now on.
+
+    ``system`` names the system, e.g. ``mlflow:prod``; ``resource`` the thing in its words, e.g.
+    ``registered-model/credit``, or ``account`` for the account itself. Without ``permission`` there is none any more.
+    ``change`` says what was done, in words: an account's new password changes no permission.
+    """
+
+    person: PersonRef
+    system: Text
+    resource: LongText
+    permission: Text | None = None
+    change: Text | None = None
+    not_before: Time | None = None
+
+
+class PermissionObserved(Event):
+    """A right in a foreign system was given, taken, or seen."""
+
+    family: ClassVar[str] = "permission.observed"
+
+    type: Annotated[Literal["permission.observed"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: PermissionObservedBody
 
 
 class RoleGrantedBody(Body):

@@ -15,6 +15,8 @@ AnyEvent = Annotated[
     | model.ModelVersionDeleted
     | model.ModelRenamed
     | model.ModelDeleted
+    | model.LoggedModelObserved
+    | model.DescriptionChanged
     | model.TagSet
     | model.TagRemoved
     | movement.StageTransitioned
@@ -25,6 +27,7 @@ AnyEvent = Annotated[
     | code.BranchMoved
     | people.PersonDeclared
     | people.IdentityLinked
+    | people.PermissionObserved
     | people.RoleGranted
     | people.RoleRevoked
     | people.TokenIssued
@@ -34,6 +37,7 @@ AnyEvent = Annotated[
     | archive.SourceRetired
     | archive.CollectorReported
     | archive.AttemptDenied
+    | archive.AttemptUnresolved
     | archive.AccessDenied
     | archive.PayloadQuarantined
     | archive.ClockAnomaly
@@ -53,8 +57,14 @@ EVENT_TYPES: Final[dict[str, type[Any]]] = {
 FAMILIES: Final[tuple[str, ...]] = ("code", "data", "run", "model", "movement")
 """Families a source may be granted whole."""
 
-BY_NAME: Final[tuple[str, ...]] = ("collector.reported", "attempt.denied", "person.declared", "identity.linked")
-"""Single facts a source may be granted by name."""
+BY_NAME: Final[tuple[str, ...]] = (
+    "collector.reported",
+    "attempt.denied",
+    "person.declared",
+    "identity.linked",
+    "permission.observed",
+)
+"""Facts a source may be granted by name; ``attempt.denied`` covers attempts of unknown outcome too."""
 
 SOURCE_TYPES: Final[frozenset[str]] = frozenset(
     word for word, cls in EVENT_TYPES.items() if cls.family in FAMILIES or cls.family in BY_NAME

@@ -6,13 +6,16 @@ from pydantic import Field
 
 from graph_schema.events.base import (
     NAME,
+    Artifacts,
     Body,
+    Claims,
     Closed,
     DatasetRef,
     DecimalText,
     Digest,
     Event,
     Flag,
+    LoggedModelKey,
     LongText,
     ModelVersionRef,
     Pairs,
@@ -73,6 +76,10 @@ class RunObservedBody(Body):
     inputs: Annotated[list[DatasetRef], Field(max_length=500)] = []
     outputs: Annotated[list[DatasetRef], Field(max_length=500)] = []
     model_inputs: Annotated[list[ModelVersionRef], Field(max_length=100)] = []
+    logged_model_inputs: Annotated[list[LoggedModelKey], Field(max_length=100), NAME] = []
+    logged_models: Annotated[list[LoggedModelKey], Field(max_length=100), NAME] = []
+    artifacts: Artifacts = []
+    claims: Claims = []
     commit: CommitRef | None = None
     runtime: RuntimeRef | None = None
     parent: Text | None = None

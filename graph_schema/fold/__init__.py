@@ -12,7 +12,7 @@ from graph_schema import names, times
 from graph_schema.changes import Changes, order_key
 from graph_schema.fold import archive, code, data, model, movement, people, run
 
-FOLD_VERSION: Final = 1
+FOLD_VERSION: Final = 2
 """Grows when the same record gives other changes; a store folded by another version is rebuilt."""
 
 _FOLDS: Final[dict[str, Callable[[Mapping[str, Any], Changes], None]]] = {
@@ -24,6 +24,8 @@ _FOLDS: Final[dict[str, Callable[[Mapping[str, Any], Changes], None]]] = {
     "model_version.deleted": model.fold_version_deleted,
     "model.renamed": model.fold_renamed,
     "model.deleted": model.fold_deleted,
+    "logged_model.observed": model.fold_logged_model,
+    "description.changed": model.fold_description,
     "tag.set": model.fold_tag_set,
     "tag.removed": model.fold_tag_removed,
     "stage.transitioned": movement.fold_stage,
@@ -34,6 +36,7 @@ _FOLDS: Final[dict[str, Callable[[Mapping[str, Any], Changes], None]]] = {
     "branch.moved": code.fold_branch,
     "person.declared": people.fold_person,
     "identity.linked": people.fold_identity,
+    "permission.observed": people.fold_permission,
     "role.granted": people.fold_role_granted,
     "role.revoked": people.fold_role_revoked,
     "token.issued": people.fold_token_issued,
@@ -42,7 +45,8 @@ _FOLDS: Final[dict[str, Callable[[Mapping[str, Any], Changes], None]]] = {
     "source.registered": archive.fold_source_registered,
     "source.retired": archive.fold_source_retired,
     "collector.reported": archive.fold_reported,
-    "attempt.denied": archive.fold_nothing,
+    "attempt.denied": archive.fold_attempt,
+    "attempt.unresolved": archive.fold_attempt,
     "access.denied": archive.fold_nothing,
     "payload.quarantined": archive.fold_nothing,
     "clock.anomaly": archive.fold_nothing,

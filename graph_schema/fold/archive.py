@@ -12,6 +12,14 @@ def fold_nothing(_record: Mapping[str, Any], _changes: Changes) -> None:
     """Fold a fact that is evidence by itself and changes no entity."""
 
 
+def fold_attempt(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold an attempt that was denied, or whose outcome nobody saw: part of the history of what it was aimed at."""
+    body = record["body"]
+    if "node" in body:
+        outcome = "denied" if record["type"] == "attempt.denied" else "unknown"
+        changes.point(body["node"], "attempt", {"action": body["action"], "outcome": outcome})
+
+
 def fold_opened(record: Mapping[str, Any], changes: Changes) -> None:
     """Fold the genesis: the installation is the source of its own commands."""
     changes.set(changes.source, {"origin": record["body"]["origin"], "method": "in_path"})

@@ -30,6 +30,23 @@ def sighting(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"seen": True, "not_before": record["body"].get("not_before")}
 
 
+def claim_registers(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one register for each claim, named by what it means and by the tag or parameter it stands in."""
+    claims = body.get("claims", ())
+    return {f"claim:{one['means']}:{one['name']}": one.get("value", one.get("hidden")) for one in claims}
+
+
+def fold_artifacts(body: Mapping[str, Any], holder: str, changes: Changes) -> None:
+    """Fold the files of a run or a logged model; one whose bytes were read is a document by its digest."""
+    for item in body.get("artifacts", ()):
+        about = {name: item[name] for name in ("bytes", "digest", "sample") if name in item}
+        changes.set(holder, {f"artifact:{item['path']}": about})
+        if "digest" in item:
+            document = names.document(item["digest"])
+            changes.set(document, {"path": item["path"]})
+            changes.edge(document, Edge.PART_OF, holder)
+
+
 def _describe(key: str, body: Mapping[str, Any], changes: Changes) -> None:
     registers = tag_registers(body)
     for name in ("description", "location", "logged_model", "digest"):
@@ -50,7 +67,10 @@ def fold_registered(record: Mapping[str, Any], changes: Changes) -> None:
     body = record["body"]
     key = mention_version(body, changes)
     _describe(key, body, changes)
-    changes.set(key, {"created_ms": body["created_ms"]})
+    changes.set(key, {"created_ms": body["created_ms"], **claim_registers(body)})
+    if "logged_model" in body and names.kind_of(key) == "model_version":
+        registry = names.parse(body["model"]).parts[0]
+        changes.edge(key, Edge.DERIVED_FROM, names.logged_model(registry, body["logged_model"]))
     if "run" in body:
         changes.edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
     for parent in body.get("derived_from", ()):
@@ -82,13 +102,38 @@ def fold_deleted(record: Mapping[str, Any], changes: Changes) -> None:
     changes.point(record["body"]["model"], "generation", {"is": "deleted", **sighting(record)})
 
 
+def fold_logged_model(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold what was seen of a logged model."""
+    body = record["body"]
+    key = body["logged_model"]
+    about = ("name", "model_type", "experiment", "params_sealed")
+    registers = {name: body[name] for name in about if name in body} | tag_registers(body)
+    registers.update((f"param:{name}", value) for name, value in body.get("params", ()))
+    changes.set(key, registers)
+    if "run" in body:
+        changes.edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
+    if "state" in body:
+        changes.point(key, "state", {"is": body["state"], **sighting(record)})
+    if "existence" in body:
+        changes.point(key, "existence", {"is": body["existence"], **sighting(record)})
+    fold_artifacts(body, key, changes)
+
+
+def fold_description(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold a new description, or that there is none any more."""
+    body = record["body"]
+    changes.set(body["node"], {"description": body.get("description")})
+
+
 def fold_tag_set(record: Mapping[str, Any], changes: Changes) -> None:
     """Fold one tag; the register of a sealed value says in which record to find it."""
     body = record["body"]
-    changes.set(body["node"], {f"tag:{body['name']}": body["value"] if "value" in body else body["hidden"]})
+    tag = {f"tag:{body['name']}": body["value"] if "value" in body else body["hidden"]}
+    changes.set(body["node"], tag | claim_registers(body))
 
 
 def fold_tag_removed(record: Mapping[str, Any], changes: Changes) -> None:
-    """Fold the removal of a tag: null is the tombstone that only removals write."""
+    """Fold the removal of a tag: null is the tombstone that only removals write. What it claimed is claimed no more."""
     body = record["body"]
-    changes.set(body["node"], {f"tag:{body['name']}": None})
+    meant = {f"claim:{means}:{body['name']}": None for means in body.get("meant", ())}
+    changes.set(body["node"], {f"tag:{body['name']}": None} | meant)

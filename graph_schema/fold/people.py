@@ -5,6 +5,7 @@ from typing import Any
 
 from graph_schema import names
 from graph_schema.changes import Changes
+from graph_schema.fold.model import sighting
 from graph_schema.kinds import Edge, How
 
 
@@ -30,6 +31,14 @@ def fold_identity(record: Mapping[str, Any], changes: Changes) -> None:
     body = record["body"]
     one, other = set_person(body["person"], changes), set_person(body["same_as"], changes)
     changes.edge(one, Edge.SAME_AS, other, How.DECLARED)
+
+
+def fold_permission(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold a right in a foreign system: one slot for each resource there."""
+    body = record["body"]
+    value = {"permission": body.get("permission"), **({"change": body["change"]} if "change" in body else {})}
+    slot = f"permission:{body['system']} {body['resource']}"
+    changes.point(set_person(body["person"], changes), slot, value | sighting(record))
 
 
 def fold_role_granted(record: Mapping[str, Any], changes: Changes) -> None:

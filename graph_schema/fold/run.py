@@ -6,7 +6,7 @@ from typing import Any
 from graph_schema import names
 from graph_schema.changes import Changes
 from graph_schema.fold.data import assert_version, set_dataset, tag_registers, write_point
-from graph_schema.fold.model import mention_version
+from graph_schema.fold.model import claim_registers, fold_artifacts, mention_version
 from graph_schema.kinds import Edge, How, Role, roles_to_bits
 
 
@@ -24,6 +24,11 @@ def fold_run(record: Mapping[str, Any], changes: Changes) -> None:
         _fold_output(item, run, execution, changes)
     for item in body.get("model_inputs", ()):
         changes.edge(run, Edge.USED_MODEL, mention_version(item, changes), roles=Role.UNKNOWN)
+    for key in body.get("logged_model_inputs", ()):
+        changes.edge(run, Edge.USED_MODEL, key, roles=Role.UNKNOWN)
+    for key in body.get("logged_models", ()):
+        changes.edge(key, Edge.PRODUCED_BY, run)
+    fold_artifacts(body, run, changes)
 
 
 def _registers(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +40,7 @@ def _registers(body: Mapping[str, Any]) -> dict[str, Any]:
     registers.update((f"param:{key}", value) for key, value in body.get("params", ()))
     registers.update((f"metric:{item['key']}", item["value"]) for item in body.get("metrics", ()))
     registers.update(tag_registers(body))
+    registers.update(claim_registers(body))
     if "commit" in body:
         registers["commit"] = body["commit"]
     return registers

@@ -17,7 +17,7 @@ from lineage_service.store.protocol import Direction, PropertyRow
 DEPTH: Final = 25
 LIMIT: Final = 1000
 MAX_LIMIT: Final = 20_000
-_NEEDS_A_RECORD: Final = frozenset({"run", "commit", "model_version", "prompt_version"})
+_NEEDS_A_RECORD: Final = frozenset({"run", "commit", "model_version", "prompt_version", "logged_model"})
 _EDGE_WORDS: Final = {int(edge): edge.name for edge in Edge}
 _HOW_WORDS: Final = {int(how): how.name.lower() for how in How}
 

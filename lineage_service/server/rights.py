@@ -27,7 +27,7 @@ MOST_NAME: Final = 512
 _DAY: Final = 86_400 * times.MICROS_PER_SECOND
 
 FAMILIES_OF_KIND: Final[dict[str, tuple[str, ...]]] = {
-    "mlflow": ("model", "movement", "run", "attempt.denied", "collector.reported"),
+    "mlflow": ("model", "movement", "run", "data", "attempt.denied", "permission.observed", "collector.reported"),
     "openlineage": ("run", "data", "collector.reported"),
     "git": ("code", "collector.reported"),
 }

@@ -63,6 +63,13 @@ CASES: Final = frozenset(
         "tag removed",
         "prompt",
         "commit",
+        "logged model made, used, registered",
+        "file without digest",
+        "claim removed",
+        "description removed",
+        "right elsewhere",
+        "attempt denied",
+        "attempt of unknown outcome",
     }
 )
 
@@ -76,7 +83,8 @@ def census(history: Sequence[Sent]) -> set[str]:
     found = set(_of_order(history)) | set(_of_withdrawals(history))
     for event in events:
         found |= set(_of_one(event))
-    return found | set(_of_runs(events)) | set(_of_models(events)) | set(_of_sightings(events))
+    found |= set(_of_runs(events)) | set(_of_models(events)) | set(_of_logged_models(events))
+    return found | set(_of_sightings(events))
 
 
 def _of_order(history: Sequence[Sent]) -> Iterator[str]:
@@ -121,6 +129,9 @@ def _of_one(event: Event) -> Iterator[str]:
         "alias.removed": "alias removed",
         "tag.set": "tag set",
         "tag.removed": "tag removed",
+        "permission.observed": "right elsewhere",
+        "attempt.denied": "attempt denied",
+        "attempt.unresolved": "attempt of unknown outcome",
     }
     flags = {
         simple.get(word, ""): True,
@@ -137,6 +148,9 @@ def _of_one(event: Event) -> Iterator[str]:
         "deployment with traffic": "traffic" in body,
         "deployment ended": body.get("mode") == "none",
         "clock offset": body.get("clock_offset_us", 0) != 0,
+        "file without digest": any("digest" not in file for file in body.get("artifacts", [])),
+        "claim removed": bool(body.get("meant")),
+        "description removed": word == "description.changed" and "description" not in body,
         "prompt": str(body.get("model", "")).startswith("prompt:"),
     }
     yield from (case for case, holds in flags.items() if case and holds)
@@ -222,6 +236,19 @@ def _of_models(events: Sequence[Event]) -> Iterator[str]:
     own = {(e["occurred_at"], e["source"].get("event_id")) for e in events if e["body"].get("to") == "Archived"}
     if any((e["occurred_at"], e["source"].get("event_id")) in own for e in swept):
         yield "sweep with the collector's own facts"
+
+
+def _of_logged_models(events: Sequence[Event]) -> Iterator[str]:
+    bodies = [(event["type"], event["body"]) for event in events]
+    made = {body["logged_model"] for word, body in bodies if word == "logged_model.observed"}
+    used = {key for _, body in bodies for key in body.get("logged_model_inputs", [])}
+    registered = {
+        names.logged_model(names.parse(body["model"]).parts[0], body["logged_model"])
+        for word, body in bodies
+        if word == "model_version.registered" and "logged_model" in body
+    }
+    if made & used & registered:
+        yield "logged model made, used, registered"
 
 
 def _of_sightings(events: Sequence[Event]) -> Iterator[str]:

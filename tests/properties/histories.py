@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from graph_schema import names, times
 from tests.properties import reference_bodies
 from tests.properties.census import CASES, census
+from tests.properties.model_steps import MODEL_STEPS
 from tests.properties.records import Sent, record_of
 from tests.properties.world import (
     ALIASES,
@@ -283,7 +284,8 @@ def _withdrawals_of(w: World, sent: Sent) -> list[Item]:
 
 def a_withdrawal(w: World) -> None:
     """Withdraw an edge of an earlier fact; without one, of a fact that comes after it."""
-    earlier = [sent for sent in w.sent if sent.event["type"] in ("run.observed", "model_version.registered")]
+    asserting = ("run.observed", "model_version.registered", "logged_model.observed")
+    earlier = [sent for sent in w.sent if sent.event["type"] in asserting]
     bodies = _withdrawals_of(w, w.pick(tuple(earlier))) if earlier and w.maybe(0.6) else []
     later = []
     if not bodies:
@@ -334,6 +336,7 @@ STEPS: Final[dict[str, Callable[[World], None]]] = {
         a_report,
         a_withdrawal,
         a_repetition,
+        *MODEL_STEPS,
     )
 }
 

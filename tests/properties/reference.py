@@ -16,7 +16,7 @@ from tests.properties.reference_runs import Read, Runs
 from tests.properties.reference_versions import KINDS, Versions, model_of
 
 NOT_DEPLOYED = ("None", "Archived")
-RECORDED = ("run", "commit", "model_version", "prompt_version")
+RECORDED = ("run", "commit", "model_version", "prompt_version", "logged_model")
 
 EdgeRow = tuple[str, str, str, str, tuple[str, ...]]
 """(from, type, to, how, roles): the type in capitals, the others as in answers."""

@@ -95,7 +95,7 @@ def _run(record: Body) -> Iterator[Said]:
     about = _picked(body, "name", "experiment", "claimed_start", "claimed_end", "params_sealed", "error", "commit")
     about |= {f"param:{key}": value for key, value in body.get("params", [])}
     about |= {f"metric:{metric['key']}": metric["value"] for metric in body.get("metrics", [])}
-    yield "row", run, {"run_id": body["run"]} | about | _tags(body)
+    yield "row", run, {"run_id": body["run"]} | about | _tags(body) | _claims(body)
     if "state" in body:
         yield "point", run, f"state:{execution}", {"state": body["state"]}
     if "existence" in body:
@@ -108,6 +108,26 @@ def _run(record: Body) -> Iterator[Said]:
     for item in body.get("model_inputs", []):
         yield _version_of(item)
         yield _edge(run, Edge.USED_MODEL, version(item), roles=Role.UNKNOWN)
+    for key in body.get("logged_model_inputs", []):
+        yield _edge(run, Edge.USED_MODEL, key, roles=Role.UNKNOWN)
+    for key in body.get("logged_models", []):
+        yield _edge(key, Edge.PRODUCED_BY, run)
+    yield from _artifacts(body, run)
+
+
+def _artifacts(body: Body, holder: str) -> Iterator[Said]:
+    for item in body.get("artifacts", []):
+        yield "row", holder, {f"artifact:{item['path']}": _picked(item, "bytes", "digest", "sample")}
+        if "digest" in item:
+            yield "row", names.document(item["digest"]), {"path": item["path"]}
+            yield _edge(names.document(item["digest"]), Edge.PART_OF, holder)
+
+
+def _claims(body: Body) -> dict[str, Any]:
+    said = {}
+    for one in body.get("claims", []):
+        said["claim:" + one["means"] + ":" + one["name"]] = one["value"] if "value" in one else one["hidden"]
+    return said
 
 
 def _surroundings(body: Body, run: str) -> Iterator[Said]:
@@ -191,7 +211,10 @@ def _registered(record: Body) -> Iterator[Said]:
     body = record["body"]
     key = version(body)
     yield _version_of(body)
-    yield "row", key, _picked(body, "created_ms", *_ABOUT_MODELS) | _tags(body)
+    yield "row", key, _picked(body, "created_ms", *_ABOUT_MODELS) | _tags(body) | _claims(body)
+    if "logged_model" in body and body["model"].startswith("model:"):
+        logged = names.logged_model(names.parse(body["model"]).parts[0], body["logged_model"])
+        yield _edge(key, Edge.DERIVED_FROM, logged)
     yield "point", key, "existence", {"is": "present", **_seen(record)}
     if "run" in body:
         yield _edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
@@ -222,13 +245,32 @@ def _deleted_model(record: Body) -> Iterator[Said]:
     yield "point", record["body"]["model"], "generation", {"is": "deleted", **_seen(record)}
 
 
+def _logged_model(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    key = body["logged_model"]
+    about = _picked(body, "name", "model_type", "experiment", "params_sealed")
+    yield "row", key, about | {f"param:{name}": value for name, value in body.get("params", [])} | _tags(body)
+    if "run" in body:
+        yield _edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
+    for slot in ("state", "existence"):
+        if slot in body:
+            yield "point", key, slot, {"is": body[slot], **_seen(record)}
+    yield from _artifacts(body, key)
+
+
+def _description(record: Body) -> Iterator[Said]:
+    yield "row", record["body"]["node"], {"description": record["body"].get("description")}
+
+
 def _tag_set(record: Body) -> Iterator[Said]:
     body = record["body"]
-    yield "row", body["node"], {f"tag:{body['name']}": body.get("value", body.get("hidden"))}
+    yield "row", body["node"], {f"tag:{body['name']}": body.get("value", body.get("hidden"))} | _claims(body)
 
 
 def _tag_removed(record: Body) -> Iterator[Said]:
-    yield "row", record["body"]["node"], {f"tag:{record['body']['name']}": None}
+    body = record["body"]
+    ended = {f"claim:{means}:{body['name']}": None for means in body.get("meant", [])}
+    yield "row", body["node"], {f"tag:{body['name']}": None} | ended
 
 
 def _stage(record: Body) -> Iterator[Said]:
@@ -328,6 +370,20 @@ def _right(record: Body) -> Iterator[Said]:
     yield "point", person(body["person"]), f"role:{body['role']}", {"granted": record["type"] == "role.granted"}
 
 
+def _permission(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    yield from _describe_person(body["person"])
+    value = {"permission": body.get("permission"), **_picked(body, "change"), **_seen(record)}
+    yield "point", person(body["person"]), f"permission:{body['system']} {body['resource']}", value
+
+
+def _attempt(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    outcome = {"attempt.denied": "denied", "attempt.unresolved": "unknown"}[record["type"]]
+    if "node" in body:
+        yield "point", body["node"], "attempt", {"action": body["action"], "outcome": outcome}
+
+
 def _nothing(_record: Body) -> Iterator[Said]:
     return iter(())
 
@@ -341,6 +397,9 @@ READ: Final[dict[str, Callable[[Body], Iterator[Said]]]] = {
     "model_version.deleted": _deleted_version,
     "model.renamed": _renamed,
     "model.deleted": _deleted_model,
+    "logged_model.observed": _logged_model,
+    "description.changed": _description,
+    "permission.observed": _permission,
     "tag.set": _tag_set,
     "tag.removed": _tag_removed,
     "stage.transitioned": _stage,
@@ -358,7 +417,8 @@ READ: Final[dict[str, Callable[[Body], Iterator[Said]]]] = {
     "source.retired": _source,
     "role.granted": _right,
     "role.revoked": _right,
-    "attempt.denied": _nothing,
+    "attempt.denied": _attempt,
+    "attempt.unresolved": _attempt,
     "access.denied": _nothing,
     "payload.quarantined": _nothing,
     "clock.anomaly": _nothing,

@@ -61,6 +61,7 @@ def test_rights_and_archive_facts_are_never_a_sources_to_state() -> None:
         "attempt.denied",
         "person.declared",
         "identity.linked",
+        "permission.observed",
     }
 
 

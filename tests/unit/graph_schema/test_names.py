@@ -26,6 +26,7 @@ EXAMPLES = [
     (names.model_version("mlflow-prod", "eu/credit", "3", None), "model_version:mlflow-prod::eu/credit/3@?"),
     (names.prompt("mlflow-prod", "greet"), "prompt:mlflow-prod::greet"),
     (names.prompt_version("mlflow-prod", "greet", "2", 0), "prompt_version:mlflow-prod::greet/2@0"),
+    (names.logged_model("mlflow-prod", "m-4f1c"), "logged_model:mlflow-prod::m-4f1c"),
     (names.target("production", "eu-west-1"), "target:production/eu-west-1"),
     (names.change("CHG-7"), "change:CHG-7"),
     (names.validation("v-1"), "validation:v-1"),
