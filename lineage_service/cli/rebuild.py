@@ -2,20 +2,25 @@
 
 Two steps. The records are folded into a database of their own beside the ledger, every one checked against its hash
 and its place; if one does not hold, nothing was changed. Then the graph's tables change places in one transaction, so
-that a crash leaves the old graph or the new one. Records, tree, checkpoint and personal values are not touched.
+that a crash leaves the old graph or the new one. Records, tree, checkpoint and personal values are not touched. The
+head is sealed anew, because its seal covers the version of the fold; a head that we did not seal is refused.
 """
 
 import contextlib
+import hmac
 import sqlite3
 from pathlib import Path
 from typing import Final
 
 import typer
 
+from graph_schema.fold import FOLD_VERSION
 from lineage_service.cli.installation import only_writer
 from lineage_service.cli.screen import busy, show
 from lineage_service.errors import IntegrityError
 from lineage_service.evidence.rebuild import rebuild as fold_anew
+from lineage_service.ledger import keys
+from lineage_service.ledger.sealing import head_mac
 from lineage_service.recorder.installation import Places
 from lineage_service.server.opening import places_of, read_settings
 from lineage_service.store.protocol import Head
@@ -38,8 +43,9 @@ _EXCHANGE: Final = (
     "INSERT INTO main.edge SELECT * FROM fresh.edge ORDER BY src, type, dst, seq",
     "INSERT INTO main.withdrawal SELECT * FROM fresh.withdrawal ORDER BY src, type, dst, source, seq",
     "INSERT INTO main.point SELECT * FROM fresh.point ORDER BY subject, slot, name, ord, n",
-    "UPDATE main.head SET fold_version = (SELECT fold_version FROM fresh.head)",
 )
+_HEAD: Final = "SELECT size, last, time, frontier, fold_version, mac FROM main.head"
+_SEAL: Final = "UPDATE main.head SET fold_version = ?, mac = ?"
 
 
 def rebuild() -> None:
@@ -59,24 +65,39 @@ def _rebuild(places: Places) -> Head:
             head = fold_anew(store, fresh)
         finally:
             store.close()
-        _exchange(places.database, fresh)
+        _exchange(places, fresh)
     finally:
         _remove(fresh)
     return head
 
 
-def _exchange(database: Path, fresh: Path) -> None:
-    with translated("exchanging the graph"), contextlib.closing(connect(database, cache_kib=_CACHE_KIB)) as connection:
+def _exchange(places: Places, fresh: Path) -> None:
+    origin = keys.load_key(places.log_key).name
+    id_key = keys.load_secret(places.id_key)
+    opened = connect(places.database, cache_kib=_CACHE_KIB)
+    with translated("exchanging the graph"), contextlib.closing(opened) as connection:
         connection.execute(_ATTACH, (str(fresh),))
         connection.execute("BEGIN IMMEDIATE")
         try:
             _require_same_head(connection)
             for statement in _EXCHANGE:
                 connection.execute(statement)
+            _seal(connection, origin, id_key)
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+
+
+def _seal(connection: sqlite3.Connection, origin: str, id_key: bytes) -> None:
+    """Seal the head with the present fold's version, if the old seal is ours."""
+    for *parts, folded_by, mac in connection.execute(_HEAD).fetchall():
+        size, last, time, frontier = parts
+        if not hmac.compare_digest(mac, head_mac(id_key, origin, (size, last, time, frontier, folded_by))):
+            raise IntegrityError(
+                "the end of the log was not written by this installation: run `lineage verify`; nothing was changed"
+            )
+        connection.execute(_SEAL, (FOLD_VERSION, head_mac(id_key, origin, (size, last, time, frontier, FOLD_VERSION))))
 
 
 def _require_same_head(connection: sqlite3.Connection) -> None:

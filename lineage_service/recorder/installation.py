@@ -16,6 +16,7 @@ from typing import Any, Final
 import lineage_service
 from graph_schema import times
 from graph_schema.events.archive import ClockAnomaly, LedgerOpened
+from graph_schema.fold import FOLD_VERSION
 from lineage_service.errors import SettingsError, StoreUnavailableError
 from lineage_service.ledger import keys, sealing
 from lineage_service.ledger.signer import Signer, create_state
@@ -23,7 +24,7 @@ from lineage_service.recorder.heads import HeadSigner
 from lineage_service.recorder.payloads import Secrets
 from lineage_service.recorder.preparation import Incoming, Preparation, Prepared, Sender
 from lineage_service.recorder.recorder import Recorder, wall_clock
-from lineage_service.store.protocol import Store
+from lineage_service.store.protocol import Head, Store
 from lineage_service.store.sqlite import SqliteStore
 
 PROFILE: Final = "LJ1/RFC6962/C2SP-checkpoint/Ed25519"
@@ -82,6 +83,11 @@ class Installation:
         except BaseException:
             signer.close()
             raise
+        try:
+            _require_same_fold(self.heads.head)
+        except BaseException:
+            self.heads.close()
+            raise
         self.preparation = Preparation(self.secrets, store.vault(), clock=clock)
         self._counter = 0
         self._at = 0
@@ -121,6 +127,14 @@ class Installation:
         self.recorder.close()
         self.heads.close()
         self.store.close()
+
+
+def _require_same_fold(head: Head) -> None:
+    if head.size and head.fold_version != FOLD_VERSION:
+        raise StoreUnavailableError(
+            f"the graph was folded by version {head.fold_version} of the language, this program folds by version "
+            f"{FOLD_VERSION}: run `lineage rebuild`. The ledger is safe and is not touched by it."
+        )
 
 
 def load_secrets(places: Places, origin: str) -> Secrets:

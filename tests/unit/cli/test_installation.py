@@ -9,8 +9,9 @@ import pytest
 
 from lineage_service.evidence.state_root import state_root
 from lineage_service.ledger.signer import SignerLock
-from lineage_service.recorder.installation import Places
+from lineage_service.recorder.installation import Installation, Places
 from lineage_service.store.sqlite import SqliteStore
+from tests.ledgers import reseal
 from tests.served import free_port
 from tests.unit.cli.conftest import Command
 
@@ -84,6 +85,25 @@ def test_where_there_is_no_ledger_the_verb_says_how_to_make_one(alone: Command, 
 
 def test_migrate_twice_does_nothing(initialised: Command) -> None:
     assert "Nothing to do" in initialised("migrate").out
+
+
+def test_a_graph_of_an_older_language_is_not_served_until_it_is_rebuilt(initialised: Command) -> None:
+    alter("UPDATE head SET fold_version = fold_version - 1")
+    reseal(Places(DATABASE, KEYS))
+    refused = initialised("serve")
+    assert refused.code == 69
+    assert "lineage rebuild" in refused.err
+    assert initialised("rebuild").code == 0
+    installation = Installation(Places(DATABASE, KEYS), SqliteStore(DATABASE))
+    installation.close()
+    assert initialised("verify", "--deep").code == 0
+
+
+def test_rebuild_does_not_bless_a_head_that_somebody_else_moved(initialised: Command) -> None:
+    alter("UPDATE head SET time = time + 1")
+    refused = initialised("rebuild")
+    assert refused.code == 1
+    assert "nothing was changed" in refused.err
 
 
 def test_rebuild_puts_back_what_the_ledger_says_and_leaves_the_rest_alone(initialised: Command) -> None:
