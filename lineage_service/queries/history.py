@@ -101,6 +101,13 @@ def _what(event_type: str, body: dict[str, Any]) -> str:
         "model_version.deleted": lambda: f"{version} deleted",
         "model.renamed": lambda: f"renamed to {names.parse(body['to']).parts[1]}",
         "run.observed": lambda: f"run {body.get('state', 'described')}",
+        "logged_model.observed": lambda: f"logged model {body.get('existence') or body.get('state') or 'described'}",
+        "description.changed": lambda: "description " + ("changed" if "description" in body else "removed"),
+        "permission.observed": lambda: f"{body.get('permission') or 'no right'} on {body['resource']}"
+         f" of {body['system']}"
+        + (f" ({body['change']})" if "change" in body else ""),
+        "attempt.denied": lambda: f"denied: {body['action']}",
+        "attempt.unresolved": lambda: f"outcome unknown: {body['action']}",
         "tag.set": lambda: f"tag {body['name']} set",
         "tag.removed": lambda: f"tag {body['name']} removed",
     }

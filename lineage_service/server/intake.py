@@ -7,7 +7,7 @@ number is the ``index``.
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,10 +17,10 @@ from lineage_service.errors import CallerError, InputError
 from lineage_service.ledger.merkle import root_at
 from lineage_service.ledger.tiles import TileReader
 from lineage_service.recorder.installation import Installation
+from lineage_service.recorder.queue import Ack
 from lineage_service.server.limits import Received
 
 Model = TypeVar("Model", bound=BaseModel)
-Ack = Literal["committed", "signed"]
 
 _NAMED_FAULTS: Final = 5
 _IN_EVENTS: Final = re.compile(r"(?:events)?\[(\d+)\]\.?(.*)")

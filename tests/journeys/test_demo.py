@@ -1,6 +1,7 @@
 """The main job, as the README gives it: `lineage demo` on real MLflow, OpenLineage and git, in one go."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,23 +28,41 @@ def test_the_demonstration_answers_truly_verifies_and_leaves_no_process_behind(t
     done = demo("--no-serve", "--dir", str(tmp_path / "demo"))
     assert done.returncode == 0, done.stderr + done.stdout
     out = words(done.stdout)
-    # Who deployed what: omar, known by MLflow's own authentication; version 1 gave way to version 2.
-    assert "credit-risk/2 Production from" in out
+    # Who deployed what: omar, known by MLflow's own authentication; version 1 gave way to 2, and 2 to 3.
+    assert "credit-risk/1 Production from" in out
+    assert "credit-risk/3 Production from" in out
     assert "omar" in out
     assert "authenticated" in out
     assert "no change request" in out
-    # What made it: the run, the table (found by when it was written), the commit of a real repository.
+    # What made the worse version: the same commit of a real repository, and the damaged table.
     head = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=tmp_path / "demo" / "credit", capture_output=True, text=True, check=True
     ).stdout
-    assert f"built from commit {head[:12]}" in out
-    assert "trained on dataset version features/applicants.csv@2026-11-01 [inferred]" in out
-    assert "produced model version credit-risk/1" in out
-    # And nobody altered anything.
+    assert out.count(f"built from commit {head[:12]}") == 2
+    assert "trained on dataset version features/applicants.csv@2026-10" in out
+    assert "trained on dataset version features/applicants.csv@2026-11" in out
+    assert "produced model version credit-risk/4" in out
+    # A wrong version was served, and rolled back; somebody tried what she may not.
+    assert "credit-risk/4 prod/eu" in out
+    assert "denied: POST model-versions/transition-stage" in out
+    assert "lena" in out
+    # Nobody altered anything, and a forged copy is found out.
     assert "level 2 SIGNED" in out
     assert "table edge: every row is what the records give" in out
+    assert "TAMPERING PROVEN at record" in out
     left = [p.pid for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or ())]
     assert left == []
+
+
+def test_a_port_in_use_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        done = demo("--dir", str(tmp_path / "demo"), "--port", str(port))
+    assert done.returncode != 0
+    assert f"port {port} of 127.0.0.1 cannot be used" in words(done.stderr)
+    assert not (tmp_path / "demo").exists()
 
 
 def test_a_folder_that_is_not_empty_is_refused_and_left_alone(tmp_path: Path) -> None:

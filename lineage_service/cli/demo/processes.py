@@ -85,12 +85,12 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | dict(settings)
 
 
-def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """Run a command to its end and return what it printed; DemoError with its words when it fails."""
+def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], *, ends: int = 0) -> str:
+    """Run a command to its end and return what it printed; DemoError with its words unless it ends with ``ends``."""
     done = subprocess.run(  # noqa: S603  our own commands, from lists
         list(command), cwd=folder, env=clean_environment(environment), capture_output=True, text=True, check=False
     )
-    if done.returncode != 0:
+    if done.returncode != ends:
         shown = " ".join(command[-6:])
         raise DemoError(f"`{shown}` ended with code {done.returncode}:\n{done.stderr or done.stdout}")
     return done.stdout
@@ -101,10 +101,16 @@ def lineage(*arguments: str) -> list[str]:
     return [sys.executable, "-c", "import sys; from lineage_service.cli.door import main; sys.exit(main())", *arguments]
 
 
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
+def free_port(wanted: int = 0) -> int:
+    """Return a port that was free a moment ago: the wanted one, or any; DemoError if the wanted one is in use."""
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        try:
+            listener.bind(("127.0.0.1", wanted))
+        except OSError as error:
+            raise DemoError(
+                f"port {wanted} of 127.0.0.1 cannot be used ({error.strerror}); nothing was started. Stop what uses "
+                "it, name another one, or leave the option out to get a free one"
+            ) from None
         port: int = listener.getsockname()[1]
     return port
 

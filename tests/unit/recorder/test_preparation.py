@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from graph_schema import canonical
+from graph_schema import canonical, names
 from graph_schema.events import PersonRef
 from lineage_service.errors import InputError
 from lineage_service.ledger import sealing
@@ -34,13 +34,27 @@ actor = st.fixed_dictionaries(
         "on_behalf_of": st.fixed_dictionaries({"issuer": secret, "subject": secret}, optional={"via": st.just("ci")}),
     },
 )
+claims = st.tuples(
+    st.fixed_dictionaries({"means": st.just("approver"), "name": st.just("approved_by"), "hidden": secret})
+).map(list)
+LOGGED = names.logged_model("prod", "m-1")
 _DATED = {"model": st.just(MODEL), "version": st.just("3"), "created_ms": st.just(1)}
 bodies_of: dict[str, dict[str, Any]] = {
     "stage.transitioned": {**_DATED, "to": st.just("Production"), "reason": secret},
-    "model_version.registered": {**_DATED, "description": secret, "tags": pairs},
+    "model_version.registered": {**_DATED, "description": secret, "tags": pairs, "claims": claims},
     "model.declared": {"model": st.just(MODEL), "description": secret, "tags": pairs},
-    "tag.set": {"node": st.just(MODEL), "name": st.just("owner"), "hidden": secret},
-    "run.observed": {"run": st.just("r1"), "name": secret, "params": pairs, "tags": pairs, "error": secret},
+    "tag.set": {"node": st.just(MODEL), "name": st.just("owner"), "hidden": secret, "claims": claims},
+    "run.observed": {
+        "run": st.just("r1"),
+        "name": secret,
+        "params": pairs,
+        "tags": pairs,
+        "error": secret,
+        "claims": claims,
+    },
+    "logged_model.observed": {"logged_model": st.just(LOGGED), "name": secret, "params": pairs, "tags": pairs},
+    "description.changed": {"node": st.just(MODEL), "description": secret},
+    "permission.observed": {"person": person, "system": st.just("mlflow:prod"), "resource": st.just("account")},
     "dataset.declared": {"namespace": st.just("s3://b"), "name": st.just("n"), "description": secret, "tags": pairs},
     "person.declared": {"person": person},
     "identity.linked": {"person": person, "same_as": person, "reason": secret},
@@ -51,6 +65,7 @@ bodies_of: dict[str, dict[str, Any]] = {
         "committer": person,
     },
     "attempt.denied": {"action": st.just("x"), "status": st.just(403), "detail": secret},
+    "attempt.unresolved": {"action": st.just("x"), "reason": st.just("the process ended"), "detail": secret},
     "collector.reported": {
         "covered_from": st.just("2026-01-01T00:00:00Z"),
         "covered_to": st.just("2026-01-02T00:00:00Z"),
