@@ -160,6 +160,8 @@ def _without_identities(body: Any) -> Any:
     """Return a body without issuers and subjects: they become pseudonyms and are sealed nowhere in the record."""
     if isinstance(body, PersonRef):
         return {"name": body.name, "email": body.email}
+    if isinstance(body, list):
+        return [_without_identities(part) for part in body]
     return {name: _without_identities(part) for name, part in body} if isinstance(body, BaseModel) else body
 
 
