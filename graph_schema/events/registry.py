@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter
 
-from graph_schema.events import archive, code, data, model, movement, people, run
+from graph_schema.events import archive, code, data, model, movement, people, run, validation
 
 AnyEvent = Annotated[
     run.RunObserved
@@ -21,6 +21,7 @@ AnyEvent = Annotated[
     | movement.AliasMoved
     | movement.AliasRemoved
     | movement.DeploymentChanged
+    | validation.ValidationRecorded
     | code.CommitObserved
     | code.BranchMoved
     | people.PersonDeclared
@@ -53,7 +54,13 @@ EVENT_TYPES: Final[dict[str, type[Any]]] = {
 FAMILIES: Final[tuple[str, ...]] = ("code", "data", "run", "model", "movement")
 """Families a source may be granted whole."""
 
-BY_NAME: Final[tuple[str, ...]] = ("collector.reported", "attempt.denied", "person.declared", "identity.linked")
+BY_NAME: Final[tuple[str, ...]] = (
+    "validation.recorded",
+    "collector.reported",
+    "attempt.denied",
+    "person.declared",
+    "identity.linked",
+)
 """Single facts a source may be granted by name."""
 
 SOURCE_TYPES: Final[frozenset[str]] = frozenset(

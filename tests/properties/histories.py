@@ -33,6 +33,7 @@ from tests.properties.world import (
     SOURCES,
     STAGES,
     TARGETS,
+    VALIDATIONS,
     VERSIONS,
     World,
     created_ms,
@@ -200,6 +201,18 @@ def a_deployment(w: World) -> None:
     w.say("deployment.changed", body)
 
 
+def a_validation(w: World) -> None:
+    """Validate a version; the same validation may be stated again, of another version and with another outcome."""
+    check = {"metric": "auc", "value": w.pick(("0.9", "0.7"))}
+    check |= {"comparison": ">=", "threshold": "0.8", "passed": check["value"] == "0.9"} if w.maybe() else {}
+    body: Item = {**w.version(w.pick((*MODELS, PROMPT))), "validation": w.pick(VALIDATIONS), "name": "holdout é"}
+    body |= {"outcome": w.pick(("passed", "failed", "inconclusive")), "checks": [check]}
+    body |= {"data": [{**w.dataset(), "version": w.pick(VERSIONS)}]} if w.maybe() else {}
+    body |= {"run": w.few(RUNS)} if w.maybe() else {}
+    body |= {"digest": w.pick(DIGESTS), "comment": "looks fine"} if w.maybe(0.3) else {}
+    w.say("validation.recorded", body)
+
+
 def _movement(w: World) -> tuple[str, Item]:
     environment, region = w.few(TARGETS)
     target = {"target": {"environment": environment, "region": region}}
@@ -324,6 +337,7 @@ STEPS: Final[dict[str, Callable[[World], None]]] = {
         a_sweep,
         an_alias,
         a_deployment,
+        a_validation,
         a_sighting,
         an_act_and_its_sighting,
         a_rename,

@@ -23,7 +23,7 @@ PARAMETERS = {
 PERSONS = ("reader", "requester", "approver", "deployer", "auditor")
 EVERYTHING = [
     "code", "data", "run", "model", "movement", "collector.reported", "attempt.denied", "person.declared",
-    "identity.linked",
+    "identity.linked", "validation.recorded",
 ]  # fmt: skip
 
 
