@@ -91,12 +91,14 @@ def _verdict(body: dict[str, Any]) -> str:
     found = f"{body['outcome']} validation {body['name']}"
     if body["outcome"] == "inconclusive":
         found = f"validation {body['name']} was inconclusive"
-    checks = [
-        f"{check['metric']} {check['value']}"
-        + (f" ({'' if check['passed'] else 'not '}{check['comparison']} {check['threshold']})" if "passed" in check else "")
-        for check in body.get("checks", ())
-    ]
+    checks = [f"{check['metric']} {check['value']}{_judgement(check)}" for check in body.get("checks", ())]
     return f"{found}: {', '.join(checks)}" if checks else found
+
+
+def _judgement(check: dict[str, Any]) -> str:
+    if "passed" not in check:
+        return ""
+    return f" ({'' if check['passed'] else 'not '}{check['comparison']} {check['threshold']})"
 
 
 def _what(event_type: str, body: dict[str, Any]) -> str:
@@ -108,7 +110,8 @@ def _what(event_type: str, body: dict[str, Any]) -> str:
         "alias.moved": lambda: f"alias {body['alias']} names {version}",
         "alias.removed": lambda: f"alias {body['alias']} removed",
         "deployment.changed": lambda: f"{version} {body.get('mode', 'serving')} on "
-        f"{body['target']['environment']}/{body['target']['region']}",
+        f"{body['target']['environment']}/{body['target']['region']}"
+        + (f" with {body['traffic']} of the traffic" if "traffic" in body else ""),
         "validation.recorded": lambda: f"{version}: {_verdict(body)}",
         "model_version.registered": lambda: f"{version} registered"
         + (f" from run {body['run']}" if "run" in body else ""),

@@ -196,7 +196,7 @@ def an_alias(w: World) -> None:
 def a_deployment(w: World) -> None:
     environment, region = w.few(TARGETS)
     body = {**w.version(), "target": {"environment": environment, "region": region, "platform": "k8s"}}
-    body |= {"traffic": w.pick(("0.1", "1"))} if w.maybe() else {}
+    body |= {"traffic": w.pick(("0.1", "0.9", "1", "0"))} if w.maybe() else {}
     body |= w.pick(({}, {}, {"mode": "shadow"}, {"mode": "none"}))
     w.say("deployment.changed", body)
 
