@@ -201,6 +201,21 @@ def a_deployment(w: World) -> None:
     w.say("deployment.changed", body)
 
 
+def a_rollout(w: World) -> None:
+    """Promote a version, serve it, perhaps rename its model or try a canary beside it."""
+    old, new = w.random.sample(MODELS, 2)
+    item, (promoted, served, after) = w.version(old, loose=0), w.moments(3)
+    environment, region = w.few(TARGETS)
+    where = {"target": {"environment": environment, "region": region}}
+    w.say("stage.transitioned", {**item, "to": "Production"}, promoted)
+    w.say("deployment.changed", {**item, **where}, served)
+    if w.maybe():
+        carried = [{"version": item["version"], "created_ms": item["created_ms"]}]
+        w.say("model.renamed", {"model": old, "to": new, "carried": carried}, after)
+    else:
+        w.say("deployment.changed", {**w.version(old), **where, "traffic": "0.1"}, after)
+
+
 def a_validation(w: World) -> None:
     """Validate a version; the same validation may be stated again, of another version and with another outcome."""
     check = {"metric": "auc", "value": w.pick(("0.9", "0.7"))}
@@ -337,6 +352,7 @@ STEPS: Final[dict[str, Callable[[World], None]]] = {
         a_sweep,
         an_alias,
         a_deployment,
+        a_rollout,
         a_validation,
         a_sighting,
         an_act_and_its_sighting,

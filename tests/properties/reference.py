@@ -223,7 +223,8 @@ class Answers:
             beside = [other for other in named if models[id(other)] == models[id(one)]]
             same = [other for other in beside if thing[id(other)] == thing[id(one)]]
             called = next(iter(same or beside[-1:]), None)
-            verdict = "shadow" if one.mode == "shadow" else "same" if same else "other" if beside else "registry_has_none"
+            verdict = "same" if same else "other" if beside else "registry_has_none"
+            verdict = "shadow" if one.mode == "shadow" else verdict
             rows.append(_drifted(models[id(one)], one, called, verdict))
         serving = [thing[id(one)] for one in served if one.mode == "serving"]
         rows += [_drifted(models[id(one)], None, one, "not_served") for one in named if thing[id(one)] not in serving]
