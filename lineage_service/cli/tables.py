@@ -31,7 +31,7 @@ _INFERRED: Final = "inferred"
 _VERDICTS: Final = {
     "same": "same",
     "other": "OTHER",
-    "registry_has_none": "OTHER: the registry has none",
+    "registry_has_none": "OTHER",
     "not_served": "not served",
     "shadow": "shadow",
 }
@@ -103,22 +103,19 @@ def drift(rows: Sequence[DriftRow], zone: str, called: str) -> RenderableType:
     """Return what targets serve beside what the registry calls Production; ``called`` is the registry's word for it."""
     if not rows:
         return Text("Nothing is recorded as served then, and nothing as called Production.")
-    table = _table("Verdict", "Model", "Served", f"Registry: {plain(called)}")
-    table.caption = f"times are {zone}"
-    table.caption_justify = "left"
+    table = _table("Verdict", f"Served ({zone})", f"Registry: {plain(called)}")
     for row in rows:
-        served = ["nowhere"]
+        model, served, registry = plain(row["model"]), ["nowhere"], ["no version"]
         if row["version"] is not None:
             share = [f"traffic {plain(row['traffic'])}"] if row["traffic"] else []
-            held = [f"version {plain(row['version'])} on {plain(row['target'])}", *_mode(row), *share]
+            held = [f"{model}/{plain(row['version'])} on {plain(row['target'])}", *_mode(row), *share]
             served = [*held, *_since(row["since"], row["deployed_by"], row["seq"], zone)]
-        registry = ["no version"]
         if row["registry_version"] is not None:
             others = [f"and {plain(', '.join(row['registry_others']))}"] if row["registry_others"] else []
-            named = [f"version {plain(row['registry_version'])}", *others]
+            named = [f"{model}/{plain(row['registry_version'])}", *others]
             registry = [*named, *_since(row["registry_since"], row["registry_by"], row["registry_seq"], zone)]
         verdict = Text(_VERDICTS.get(row["verdict"], row["verdict"]), "bold" if row["verdict"] in DRIFTED else "")
-        table.add_row(verdict, Text(plain(row["model"])), Text("\n".join(served)), Text("\n".join(registry)))
+        table.add_row(verdict, Text("\n".join(served)), Text("\n".join(registry)))
     return table
 
 
