@@ -21,7 +21,8 @@ _LONGEST_SUBJECT: Final = 512
 class PipelineRun:
     """One run of a pipeline.
 
-    ``system`` is how it is told (``github-actions``), ``issuer`` whose accounts ``human`` is one of (``github``).
+    ``system`` is how it is told (``github-actions``), ``issuer`` whose accounts ``pipeline`` and ``human`` are
+    (``github``). ``pipeline`` is what runs, under the name it keeps from run to run, such as its repository.
     ``address`` is where a person finds the run or job. ``step`` stays the same when the system runs the same step of
     the same run again, where it tells enough; else it is the address.
     """
@@ -31,6 +32,15 @@ class PipelineRun:
     address: str | None
     step: str | None
     human: str | None
+    pipeline: str | None = None
+
+    @property
+    def actor(self) -> dict[str, str]:
+        """The pipeline as who did it, as it claims; nobody, where it tells no name."""
+        if self.pipeline is None:
+            return {"assurance": "observed"}
+        who = {"issuer": self.issuer, "subject": self.pipeline, "kind": "service_account"}
+        return {**who, "assurance": "claimed", "via": self.system}
 
     @property
     def on_behalf_of(self) -> dict[str, str] | None:
@@ -61,6 +71,7 @@ def _github_actions(environment: Variables) -> PipelineRun:
         address,
         (address, _told(environment, "GITHUB_JOB")),
         _first(environment, "GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"),
+        repository,
     )
 
 
@@ -68,7 +79,11 @@ def _gitlab_ci(environment: Variables) -> PipelineRun:
     """Read the predefined variables of GitLab CI/CD; a job that is run again has another address."""
     step = (_told(environment, "CI_PIPELINE_URL"), _told(environment, "CI_JOB_NAME"))
     return _run(
-        ("gitlab-ci", "gitlab"), _told(environment, "CI_JOB_URL"), step, _told(environment, "GITLAB_USER_LOGIN")
+        ("gitlab-ci", "gitlab"),
+        _told(environment, "CI_JOB_URL"),
+        step,
+        _told(environment, "GITLAB_USER_LOGIN"),
+        _told(environment, "CI_PROJECT_PATH"),
     )
 
 
@@ -76,7 +91,8 @@ def _jenkins(environment: Variables) -> PipelineRun:
     """Read what Jenkins sets for a build; who started it is told by the plugin Build User Vars, if it is there."""
     address = _told(environment, "BUILD_URL")
     step = (address, _told(environment, "STAGE_NAME"))
-    return _run(("jenkins", "jenkins"), address, step, _told(environment, "BUILD_USER_ID"))
+    human, pipeline = _told(environment, "BUILD_USER_ID"), _told(environment, "JOB_NAME")
+    return _run(("jenkins", "jenkins"), address, step, human, pipeline)
 
 
 def _azure_pipelines(environment: Variables) -> PipelineRun:
@@ -89,14 +105,19 @@ def _azure_pipelines(environment: Variables) -> PipelineRun:
         address = f"{collection.rstrip('/')}/{quote(project)}/_build/results?buildId={build}"
     step = (address, _told(environment, "SYSTEM_JOBNAME"))
     human = _first(environment, "BUILD_REQUESTEDFOREMAIL", "BUILD_REQUESTEDFOR")
-    return _run(("azure-pipelines", "azure-devops"), address, step, human)
+    pipeline = _joined(project, _told(environment, "BUILD_DEFINITIONNAME"))
+    return _run(("azure-pipelines", "azure-devops"), address, step, human, pipeline)
 
 
 def _circleci(environment: Variables) -> PipelineRun:
     """Read the built-in variables of CircleCI; the user is one of the code host's, and not always told."""
     step = (_told(environment, "CIRCLE_WORKFLOW_ID"), _told(environment, "CIRCLE_JOB"))
     return _run(
-        ("circleci", "circleci"), _told(environment, "CIRCLE_BUILD_URL"), step, _told(environment, "CIRCLE_USERNAME")
+        ("circleci", "circleci"),
+        _told(environment, "CIRCLE_BUILD_URL"),
+        step,
+        _told(environment, "CIRCLE_USERNAME"),
+        _joined(*(_told(environment, f"CIRCLE_PROJECT_{name}") for name in ("USERNAME", "REPONAME"))),
     )
 
 
@@ -111,7 +132,8 @@ def _buildkite(environment: Variables) -> PipelineRun:
         "BUILDKITE_BUILD_CREATOR_EMAIL",
         "BUILDKITE_BUILD_CREATOR",
     )
-    return _run(("buildkite", "buildkite"), address, (build, _told(environment, "BUILDKITE_STEP_ID")), human)
+    pipeline = _joined(*(_told(environment, f"BUILDKITE_{name}_SLUG") for name in ("ORGANIZATION", "PIPELINE")))
+    return _run(("buildkite", "buildkite"), address, (build, _told(environment, "BUILDKITE_STEP_ID")), human, pipeline)
 
 
 def _bitbucket_pipelines(environment: Variables) -> PipelineRun:
@@ -120,7 +142,8 @@ def _bitbucket_pipelines(environment: Variables) -> PipelineRun:
     address = f"{origin}/pipelines/results/{number}" if origin else None
     step = (_told(environment, "BITBUCKET_PIPELINE_UUID"), _told(environment, "BITBUCKET_STEP_UUID"))
     human = _told(environment, "BITBUCKET_STEP_TRIGGERER_UUID")
-    return _run(("bitbucket-pipelines", "bitbucket"), address, step, human)
+    pipeline = _told(environment, "BITBUCKET_REPO_FULL_NAME")
+    return _run(("bitbucket-pipelines", "bitbucket"), address, step, human, pipeline)
 
 
 def _kubernetes(environment: Variables) -> PipelineRun:
@@ -128,7 +151,8 @@ def _kubernetes(environment: Variables) -> PipelineRun:
     namespace, pod = _told(environment, "POD_NAMESPACE") or "default", _told(environment, "POD_NAME")
     job = _told(environment, "JOB_NAME")
     step = None if job is None else f"kubernetes:{namespace}/job/{job}"
-    return _run(("kubernetes", "kubernetes"), f"kubernetes:{namespace}/pod/{pod}", (step, "job"), None)
+    address = f"kubernetes:{namespace}/pod/{pod}"
+    return _run(("kubernetes", "kubernetes"), address, (step, "job"), None, _joined(namespace, job))
 
 
 _SYSTEMS: Final[tuple[tuple[str, Callable[[Variables], PipelineRun]], ...]] = (
@@ -145,7 +169,11 @@ _SYSTEMS: Final[tuple[tuple[str, Callable[[Variables], PipelineRun]], ...]] = (
 
 
 def _run(
-    names: tuple[str, str], address: str | None, step: tuple[str | None, str | None], human: str | None
+    names: tuple[str, str],
+    address: str | None,
+    step: tuple[str | None, str | None],
+    human: str | None,
+    pipeline: str | None,
 ) -> PipelineRun:
     """Put a run together; two parts that are both told make a step."""
     run, part = step
@@ -154,8 +182,12 @@ def _run(
         *names,
         told,
         f"{run} {part}" if run and part else told,
-        human if human is None or len(human) <= _LONGEST_SUBJECT else None,
+        *(one if one is None or len(one) <= _LONGEST_SUBJECT else None for one in (human, pipeline)),
     )
+
+
+def _joined(owner: str | None, name: str | None) -> str | None:
+    return f"{owner}/{name}" if owner and name else None
 
 
 def _told(environment: Variables, name: str) -> str | None:

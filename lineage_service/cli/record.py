@@ -1,8 +1,9 @@
 """`lineage record …`: one line in anybody's pipeline that says what was just done.
 
-The service names who is recorded as the actor: the person whose token is used. In a CI job the human who triggered it
-is recorded as claimed by the job; outside of one nobody is invented. A step that is run again states the same fact: it
-gets the first receipt, as long as nothing else happened there in between (`server/repeats.py`).
+The service names who is recorded as the actor: the person whose token is used. With the token of a source it is the
+pipeline, as the job claims; so is the human who triggered it. Outside of a pipeline nobody is invented. A step that is
+run again states the same fact: it gets the first receipt, as long as nothing else happened there in between
+(`server/repeats.py`).
 """
 
 import os
@@ -36,6 +37,7 @@ OccurredAt = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the receipt as JSON.")]
 
 _MODES: Final = ("serving", "shadow", "none")
+_SIGHTED: Final = frozenset({"deployment.changed"})
 _TRIES: Final = 2
 _ID_DIGITS: Final = 32
 
@@ -159,14 +161,20 @@ class _Stating:
 
     def send(self, client: LineageClient, body: Mapping[str, Any]) -> Receipt:
         """Record the fact; one whose answer was lost is sent once more as it is, which never makes it two."""
-        behalf = None if self._pipeline is None else self._pipeline.on_behalf_of
+        actor: dict[str, Any] = {"assurance": "observed"}
+        behalf = None
+        if self._pipeline is not None:
+            actor, behalf = dict(self._pipeline.actor), self._pipeline.on_behalf_of
+        at = self._late or times.format_time(wall_clock())
+        # Where nobody is named the fact is a sighting: one that says when it happened is not taken for an older act.
+        seen = {"not_before": at} if self._kind in _SIGHTED and actor["assurance"] == "observed" else {}
         event = {
             "type": self._kind,
             "ev": 1,
-            "occurred_at": self._late or times.format_time(wall_clock()),
+            "occurred_at": at,
             "source": {"ref": self.ref, "event_id": self.identity(self._kind, body, self._late)},
-            "actor": {"assurance": "observed", **({"on_behalf_of": behalf} if behalf else {})},
-            "body": dict(body),
+            "actor": {**actor, **({"on_behalf_of": behalf} if behalf else {})},
+            "body": {**body, **seen},
         }
         for _ in range(_TRIES - 1):
             try:

@@ -30,10 +30,18 @@ def first_told(installation: Installation, incoming: Sequence[Incoming], prepare
     found = list(prepared)
     for index, record in earlier.items():
         if record is not None and _may_be(prepared[index].template, record):
-            event = incoming[index].event.model_copy(update={"occurred_at": record["occurred_at"]})
+            event = _at(incoming[index].event, record["occurred_at"])
             (again,) = installation.preparation.prepare([replace(incoming[index], event=event)])
             found[index] = again if again.id == record["id"] else prepared[index]
     return found
+
+
+def _at(event: Any, instant: str) -> Any:
+    """Return a fact as it would be had it been told of another instant."""
+    changed: dict[str, Any] = {"occurred_at": instant}
+    if getattr(event.body, "not_before", None) == event.occurred_at:
+        changed["body"] = event.body.model_copy(update={"not_before": instant})
+    return event.model_copy(update=changed)
 
 
 def _is_named(template: Mapping[str, Any]) -> bool:

@@ -96,7 +96,8 @@ def test_the_job_of_github_actions_records_a_validation_and_a_deployment_on_beha
         assert "Warning" not in said
     row, (validated,) = what_was_recorded(served)
     assert (row["version"], validated["outcome"], validated["name"]) == ("3", "passed", "holdout AUC")
-    behalf = row["deployed_by"]["on_behalf_of"]
+    pipeline, behalf = row["deployed_by"], row["deployed_by"]["on_behalf_of"]
+    assert (pipeline["name"], pipeline["assurance"]) == ("team/credit (github)", "claimed")
     run = "https://github.example/team/credit/actions/runs/77"
     assert (behalf["name"], behalf["via"], behalf["ref"]) == ("octo (github)", "github-actions", run)
 

@@ -195,3 +195,23 @@ def test_an_approver_validates_and_does_not_deploy(lineage: Command, monkeypatch
     monkeypatch.setenv("LINEAGE_TOKEN", lineage("token", "create", "vera", "--role", "approver").out.strip())
     assert lineage(*AUC, "--outcome", "passed").code == 0
     assert lineage("record", "deployment", "credit", "3", "--target", "prod/eu", "--ref", REF).code == 77
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["a known system", "any other"])
+def test_a_pipeline_that_rolls_back_is_believed_although_somebody_deployed_that_version_before(
+    deployer: Command, served: Served, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    place = ("--target", f"prod/back-{known}", "--ref", REF)
+    assert deployer("record", "deployment", "credit", "3", *place).code == 0
+    with served.client() as admin:
+        token = admin.request("POST", "/sources", json={"kind": "ci", "instance": "github"})["token"]
+    monkeypatch.setenv("LINEAGE_TOKEN", token)
+    if known:
+        for name, value in zip(CI[:5], ("true", "octo", "https://github.example", "team/models", "42"), strict=True):
+            monkeypatch.setenv(name, value)
+    for version in ("4", "3"):
+        first, again = (deployer("record", "deployment", "mlflow-prod::credit", version, *place) for _ in range(2))
+        assert (first.code, first.out) == (0, again.out)
+    with served.client() as client:
+        (row,) = client.live(target=place[1]).value["rows"]
+    assert (row["version"], row["deployed_by"]["name"]) == ("3", "team/models (github)" if known else None)

@@ -21,6 +21,7 @@ GITLAB = {
     "CI_JOB_URL": "https://gitlab.example/team/credit/-/jobs/5",
     "CI_PIPELINE_URL": "https://gitlab.example/team/credit/-/pipelines/9",
     "CI_JOB_NAME": "rollout",
+    "CI_PROJECT_PATH": "team/credit",
     "GITLAB_USER_LOGIN": "ada",
 }
 JENKINS = {
@@ -36,6 +37,7 @@ AZURE = {
     "SYSTEM_COLLECTIONURI": "https://dev.azure.com/fabrikam/",
     "SYSTEM_TEAMPROJECT": "credit risk",
     "BUILD_BUILDID": "101",
+    "BUILD_DEFINITIONNAME": "rollout credit",
     "SYSTEM_JOBNAME": "rollout",
     "BUILD_REQUESTEDFOR": "Ada L",
     "BUILD_REQUESTEDFOREMAIL": "ada@example.org",
@@ -46,6 +48,8 @@ CIRCLE = {
     "CIRCLE_BUILD_URL": "https://circleci.com/gh/team/credit/12",
     "CIRCLE_WORKFLOW_ID": "3a1c",
     "CIRCLE_JOB": "rollout",
+    "CIRCLE_PROJECT_USERNAME": "team",
+    "CIRCLE_PROJECT_REPONAME": "credit",
     "CIRCLE_USERNAME": "octo",
 }
 BUILDKITE = {
@@ -53,6 +57,8 @@ BUILDKITE = {
     "BUILDKITE": "true",
     "BUILDKITE_BUILD_URL": "https://buildkite.com/team/credit/builds/15",
     "BUILDKITE_JOB_ID": "0190",
+    "BUILDKITE_ORGANIZATION_SLUG": "team",
+    "BUILDKITE_PIPELINE_SLUG": "credit",
     "BUILDKITE_STEP_ID": "4735ba57",
     "BUILDKITE_BUILD_CREATOR": "Ada L",
     "BUILDKITE_BUILD_CREATOR_EMAIL": "ada@example.org",
@@ -62,6 +68,7 @@ BITBUCKET = {
     "BITBUCKET_BUILD_NUMBER": "31",
     "BITBUCKET_GIT_HTTP_ORIGIN": "https://bitbucket.org/team/credit",
     "BITBUCKET_PIPELINE_UUID": "{p1}",
+    "BITBUCKET_REPO_FULL_NAME": "team/credit",
     "BITBUCKET_STEP_UUID": "{s1}",
     "BITBUCKET_STEP_TRIGGERER_UUID": "{u1}",
 }
@@ -81,6 +88,7 @@ RUNS = {
             "https://github.com/team/credit/actions/runs/1658821493",
             "https://github.com/team/credit/actions/runs/1658821493 rollout",
             "octo",
+            "team/credit",
         ),
     ),
     "gitlab": (
@@ -91,6 +99,7 @@ RUNS = {
             "https://gitlab.example/team/credit/-/jobs/5",
             "https://gitlab.example/team/credit/-/pipelines/9 rollout",
             "ada",
+            "team/credit",
         ),
     ),
     "jenkins": (
@@ -101,6 +110,7 @@ RUNS = {
             "https://jenkins.example/job/credit/15/",
             "https://jenkins.example/job/credit/15/ Roll out",
             "ada",
+            "credit",
         ),
     ),
     "azure": (
@@ -111,11 +121,15 @@ RUNS = {
             "https://dev.azure.com/fabrikam/credit%20risk/_build/results?buildId=101",
             "https://dev.azure.com/fabrikam/credit%20risk/_build/results?buildId=101 rollout",
             "ada@example.org",
+            "credit risk/rollout credit",
         ),
     ),
     "circle": (
         CIRCLE,
-        PipelineRun("circleci", "circleci", "https://circleci.com/gh/team/credit/12", "3a1c rollout", "octo"),
+        PipelineRun(
+            *("circleci", "circleci", "https://circleci.com/gh/team/credit/12", "3a1c rollout", "octo"),
+            pipeline="team/credit",
+        ),
     ),
     "buildkite": (
         BUILDKITE,
@@ -125,6 +139,7 @@ RUNS = {
             "https://buildkite.com/team/credit/builds/15#0190",
             "https://buildkite.com/team/credit/builds/15 4735ba57",
             "ada@example.org",
+            "team/credit",
         ),
     ),
     "bitbucket": (
@@ -135,12 +150,18 @@ RUNS = {
             "https://bitbucket.org/team/credit/pipelines/results/31",
             "{p1} {s1}",
             "{u1}",
+            "team/credit",
         ),
     ),
     "kubernetes": (
         POD,
         PipelineRun(
-            "kubernetes", "kubernetes", "kubernetes:models/pod/record-x7x2p", "kubernetes:models/job/record job", None
+            "kubernetes",
+            "kubernetes",
+            "kubernetes:models/pod/record-x7x2p",
+            "kubernetes:models/job/record job",
+            None,
+            "models/record",
         ),
     ),
 }
@@ -172,6 +193,7 @@ def test_a_job_that_tells_nothing_else_has_neither_address_nor_human(shown_by: s
     run = pipeline_run({shown_by: "true"})
     assert run is not None
     assert (run.address, run.step, run.human, run.on_behalf_of) == (None, None, None, None)
+    assert run.actor == {"assurance": "observed"}
 
 
 def test_whoever_ran_it_again_is_who_did_it_and_the_step_stays_the_same() -> None:
@@ -185,6 +207,18 @@ def test_who_unblocked_a_build_let_it_go_on() -> None:
     run = pipeline_run({**BUILDKITE, "BUILDKITE_UNBLOCKER_EMAIL": "eve@example.org"})
     assert run is not None
     assert run.human == "eve@example.org"
+
+
+def test_a_pipeline_claims_to_have_done_it() -> None:
+    run = pipeline_run(GITHUB)
+    assert run is not None
+    assert run.actor == {
+        "issuer": "github",
+        "subject": "team/credit",
+        "kind": "service_account",
+        "assurance": "claimed",
+        "via": "github-actions",
+    }
 
 
 def test_a_human_is_told_in_the_form_of_the_language() -> None:
