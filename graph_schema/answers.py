@@ -6,7 +6,7 @@ then: only its number reproduces an answer. Nothing is cut silently: what is mis
 """
 
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypedDict, TypeVar
+from typing import Any, Final, Generic, Literal, TypedDict, TypeVar
 
 Value = TypeVar("Value")
 
@@ -92,6 +92,7 @@ DeploymentRow = TypedDict(
         "target": str | None,
         "stage": str | None,
         "alias": str | None,
+        "mode": str | None,
         "from": str,
         "not_before": str | None,
         "until": str | None,
@@ -108,7 +109,8 @@ DeploymentRow = TypedDict(
 )
 """One period in which a version held a stage, an alias or a target. ``key`` is the version's node.
 
-``not_before`` stands where the change was only seen afterwards: it happened between then and ``from``.
+``mode`` is how a target runs it: serving, or as a shadow. ``not_before`` stands where the change was only seen
+afterwards: it happened between then and ``from``.
 ``change`` is None when no change request is recorded: such a deployment is listed, never dropped.
 """
 
@@ -140,6 +142,45 @@ class LiveValue(TypedDict):
     """All that was live at an instant."""
 
     rows: list[LiveRow]
+
+
+DriftVerdict = Literal["same", "other", "registry_has_none", "not_served", "shadow"]
+
+
+class DriftRow(TypedDict):
+    """What a target runs of a model, beside what the registry calls Production; either may be missing.
+
+    ``verdict`` is ``same``; ``other``: it serves another version; ``registry_has_none``: the registry calls no version
+    of the model Production; ``not_served``: no target serves the registry's version; ``shadow``: it answers nobody.
+    ``registry_others`` are further versions that the registry calls so at the same time.
+    """
+
+    model: str
+    target: str | None
+    mode: str | None
+    traffic: str | None
+    version: str | None
+    key: str | None
+    since: str | None
+    deployed_by: Party | None
+    seq: int | None
+    registry_version: str | None
+    registry_key: str | None
+    registry_since: str | None
+    registry_by: Party | None
+    registry_seq: int | None
+    registry_others: list[str]
+    verdict: DriftVerdict
+
+
+class DriftValue(TypedDict):
+    """What is served beside what the registry says, target by target."""
+
+    rows: list[DriftRow]
+
+
+DRIFTED: Final = frozenset({"other", "registry_has_none"})
+"""The verdicts that mean: something serves a version other than the one the registry calls Production."""
 
 
 class HistoryRow(TypedDict):

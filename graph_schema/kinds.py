@@ -118,6 +118,7 @@ TRIPLES: Final[frozenset[tuple[Kind, Edge, Kind]]] = frozenset(
     | {(Kind.RUN, Edge.USED_MODEL, model) for model in (*_V, Kind.LOGGED_MODEL)}
     | {(Kind.RUN, Edge.BUILT_FROM, Kind.COMMIT), (Kind.RUN, Edge.RAN_IN, Kind.RUNTIME)}
     | {(version, Edge.DERIVED_FROM, version) for version in (*_V, Kind.DATASET_VERSION)}
+    | {(Kind.VALIDATION, Edge.PRODUCED_BY, Kind.RUN), (Kind.VALIDATION, Edge.USED, Kind.DATASET_VERSION)}
     | {(Kind.COLUMN, Edge.COLUMN_FROM, Kind.COLUMN)}
     | {
         (Kind.DATASET_VERSION, Edge.VERSION_OF, Kind.DATASET),
@@ -133,6 +134,7 @@ TRIPLES: Final[frozenset[tuple[Kind, Edge, Kind]]] = frozenset(
         (Kind.COMMIT, Edge.IN_REPOSITORY, Kind.REPOSITORY),
         (Kind.CHANGE, Edge.CHANGE_OF, Kind.MODEL_VERSION),
         (Kind.VALIDATION, Edge.VALIDATES, Kind.MODEL_VERSION),
+        (Kind.VALIDATION, Edge.VALIDATES, Kind.PROMPT_VERSION),
         (Kind.EXPERIMENT, Edge.TESTS, Kind.MODEL_VERSION),
         (Kind.PERSON, Edge.SAME_AS, Kind.PERSON),
         (Kind.SERVICE_ACCOUNT, Edge.SAME_AS, Kind.PERSON),

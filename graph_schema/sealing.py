@@ -134,6 +134,7 @@ _OWNER: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "alias.moved": _model_owner,
     "alias.removed": _model_owner,
     "deployment.changed": _model_owner,
+    "validation.recorded": _model_owner,
     "tag.set": lambda body: str(body["node"]),
     "logged_model.observed": lambda body: str(body["logged_model"]),
     "description.changed": lambda body: str(body["node"]),

@@ -15,6 +15,7 @@ Family = Annotated[
         "run",
         "model",
         "movement",
+        "validation.recorded",
         "collector.reported",
         "attempt.denied",
         "person.declared",

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter
 
-from graph_schema.events import archive, code, data, model, movement, people, run
+from graph_schema.events import archive, code, data, model, movement, people, run, validation
 
 AnyEvent = Annotated[
     run.RunObserved
@@ -23,6 +23,7 @@ AnyEvent = Annotated[
     | movement.AliasMoved
     | movement.AliasRemoved
     | movement.DeploymentChanged
+    | validation.ValidationRecorded
     | code.CommitObserved
     | code.BranchMoved
     | people.PersonDeclared
@@ -58,6 +59,7 @@ FAMILIES: Final[tuple[str, ...]] = ("code", "data", "run", "model", "movement")
 """Families a source may be granted whole."""
 
 BY_NAME: Final[tuple[str, ...]] = (
+    "validation.recorded",
     "collector.reported",
     "attempt.denied",
     "person.declared",

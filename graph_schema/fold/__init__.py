@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from graph_schema import names, times
 from graph_schema.changes import Changes, order_key
-from graph_schema.fold import archive, code, data, model, movement, people, run
+from graph_schema.fold import archive, code, data, model, movement, people, run, validation
 
 FOLD_VERSION: Final = 2
 """Grows when the same record gives other changes; a store folded by another version is rebuilt."""
@@ -32,6 +32,7 @@ _FOLDS: Final[dict[str, Callable[[Mapping[str, Any], Changes], None]]] = {
     "alias.moved": movement.fold_alias_moved,
     "alias.removed": movement.fold_alias_removed,
     "deployment.changed": movement.fold_deployment,
+    "validation.recorded": validation.fold_validation,
     "commit.observed": code.fold_commit,
     "branch.moved": code.fold_branch,
     "person.declared": people.fold_person,

@@ -9,6 +9,7 @@ import typer
 from rich.console import RenderableType
 
 from graph_schema import times
+from graph_schema.answers import DRIFTED
 from lineage_service.cli import tables
 from lineage_service.cli.exits import Exit
 from lineage_service.cli.export import write_csv
@@ -154,6 +155,13 @@ def live(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="Only of this model.")] = None,
     *,
     target: Annotated[str | None, typer.Option(metavar="ENV/REGION", help="Only on this target.")] = None,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Does anything serve a version that the registry does not call Production?")
+    ] = False,
+    registry_alias: Annotated[
+        str | None, typer.Option(metavar="ALIAS", help="With --drift: what it names counts as Production.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="With --drift: exit with 1 if something does.")] = False,
     as_of: AsOf = None,
     known_at: KnownAt = None,
     tz: Zone = "UTC",
@@ -163,8 +171,28 @@ def live(
     require_complete: RequireComplete = False,
 ) -> None:
     """What was live at an instant. In every stage, under every alias, on every target."""
+    shape = Shape(tz, json, csv, proof, require_complete)
+    if drift:
+        _give(
+            shape,
+            lambda client: client.live(
+                target=target,
+                model=model,
+                drift=True,
+                registry_alias=registry_alias,
+                as_of=as_of,
+                known_at=known_at,
+                tz=tz,
+            ),
+            lambda result: tables.drift(result.value["rows"], tz, registry_alias or "Production"),
+            proven=lambda result: check and any(row["verdict"] in DRIFTED for row in result.value["rows"]),
+        )
+        return
+    for option, given in (("--registry-alias", registry_alias), ("--check", check)):
+        if given:
+            raise typer.BadParameter("this belongs to --drift", param_hint=option)
     _give(
-        Shape(tz, json, csv, proof, require_complete),
+        shape,
         lambda client: client.live(target=target, model=model, as_of=as_of, known_at=known_at, tz=tz),
         lambda result: tables.live(result.value["rows"], tz),
     )
@@ -196,8 +224,9 @@ def _give(
     shape: Shape,
     ask: Callable[[LineageClient], Result[Any]],
     picture: Callable[[Result[Any]], RenderableType],
+    proven: Callable[[Result[Any]], bool] = lambda _: False,
 ) -> None:
-    """Ask, then print or write the answer in the shape that was asked for."""
+    """Ask, then print or write the answer in the shape that was asked for; exit with 1 if the check is failed."""
     times.parse_instant("2000-01-01", shape.zone)  # an unknown zone is said before anything is asked
     with connected() as client:
         result = ask(client)
@@ -211,6 +240,8 @@ def _give(
         emit_json(result.raw)
     else:
         _print(result, shape, picture)
+    if proven(result):
+        raise typer.Exit(Exit.PROVEN)
     if shape.require_complete and not result.complete:
         raise typer.Exit(Exit.INCOMPLETE)
 

@@ -25,13 +25,18 @@ _CLOSURE: Final = ("distance", "kind", "name", "key")
 
 COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "deployments": (
-        *("model", "version", "target", "stage", "alias", "from", "not_before", "until", "recorded_at"),
+        *("model", "version", "target", "stage", "alias", "mode", "from", "not_before", "until", "recorded_at"),
         *(*_DEPLOYED, "requested_by.id", "requested_by.name", "approved_by"),
         *("reason", "ticket", "digest", "change", "seq", "key"),
     ),
     "live": (
         *("model", "version", "target", "stage", "alias", "mode", "traffic", "since"),
         *(*_DEPLOYED, "seq", "key"),
+    ),
+    "drift": (
+        *("verdict", "model", "target", "version", "mode", "traffic", "since", *_DEPLOYED, "seq"),
+        *("registry_version", "registry_since", *(f"registry_by.{part}" for part in _PARTY), "registry_seq"),
+        *("registry_others", "key", "registry_key"),
     ),
     "history": (
         *("occurred_at", "recorded_at", "type", "what"),

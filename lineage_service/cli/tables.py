@@ -13,12 +13,28 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from graph_schema.answers import ClosureNode, ClosureValue, DeploymentRow, HistoryRow, LiveRow, Party
+from graph_schema.answers import (
+    DRIFTED,
+    ClosureNode,
+    ClosureValue,
+    DeploymentRow,
+    DriftRow,
+    HistoryRow,
+    LiveRow,
+    Party,
+)
 from lineage_service.cli.screen import plain
 from lineage_service.client import words
 
 _SHORT_SHA: Final = 12
 _INFERRED: Final = "inferred"
+_VERDICTS: Final = {
+    "same": "same",
+    "other": "OTHER",
+    "registry_has_none": "OTHER",
+    "not_served": "not served",
+    "shadow": "shadow",
+}
 
 
 def deployments(rows: Sequence[DeploymentRow], zone: str) -> RenderableType:
@@ -31,7 +47,7 @@ def deployments(rows: Sequence[DeploymentRow], zone: str) -> RenderableType:
     for row in rows:
         table.add_row(
             Text(plain(f"{row['model']}/{row['version']}")),
-            Text(_where(row)),
+            Text("\n".join([_where(row), *_mode(row)])),
             Text("\n".join(_period(row, zone))),
             Text("\n".join(_who_and_why(row))),
             Text(str(row["seq"])),
@@ -73,15 +89,40 @@ def live(rows: Sequence[LiveRow], zone: str) -> RenderableType:
     table = _table("What", "Where", f"Since ({zone})", "Who", "#")
     for row in rows:
         share = [f"traffic {plain(row['traffic'])}"] if row["traffic"] else []
-        mode = [plain(row["mode"])] if row["mode"] not in {None, "serving"} else []
         table.add_row(
             Text(plain(f"{row['model']}/{row['version']}")),
-            Text("\n".join([_where(row), *mode, *share])),
+            Text("\n".join([_where(row), *_mode(row), *share])),
             Text(_at(row["since"], zone)),
             Text("\n".join(_who(row["deployed_by"]))),
             Text(str(row["seq"])),
         )
     return table
+
+
+def drift(rows: Sequence[DriftRow], zone: str, called: str) -> RenderableType:
+    """Return what targets serve beside what the registry calls Production; ``called`` is the registry's word for it."""
+    if not rows:
+        return Text("Nothing is recorded as served then, and nothing as called Production.")
+    table = _table("Verdict", f"Served ({zone})", f"Registry: {plain(called)}")
+    for row in rows:
+        model, served, registry = plain(row["model"]), ["nowhere"], ["no version"]
+        if row["version"] is not None:
+            share = [f"traffic {plain(row['traffic'])}"] if row["traffic"] else []
+            held = [f"{model}/{plain(row['version'])} on {plain(row['target'])}", *_mode(row), *share]
+            served = [*held, *_since(row["since"], row["deployed_by"], row["seq"], zone)]
+        if row["registry_version"] is not None:
+            others = [f"and {plain(', '.join(row['registry_others']))}"] if row["registry_others"] else []
+            named = [f"{model}/{plain(row['registry_version'])}", *others]
+            registry = [*named, *_since(row["registry_since"], row["registry_by"], row["registry_seq"], zone)]
+        verdict = Text(_VERDICTS.get(row["verdict"], row["verdict"]), "bold" if row["verdict"] in DRIFTED else "")
+        table.add_row(verdict, Text("\n".join(served)), Text("\n".join(registry)))
+    return table
+
+
+def _since(since: str | None, by: Party | None, seq: int | None, zone: str) -> list[str]:
+    """Return since when something holds, by whom, and by which record."""
+    known = words.named(by) if by is not None else None
+    return [f"since {_at(since or '', zone)}", f"by {plain(known) if known else words.unnamed(by or {})} #{seq}"]
 
 
 def history(rows: Sequence[HistoryRow], zone: str) -> RenderableType:
@@ -172,6 +213,11 @@ def _where(row: Mapping[str, Any]) -> str:
         if row[word] is not None:
             return plain(row[word]) + f"\n({word})"
     return "nowhere"
+
+
+def _mode(row: Mapping[str, Any]) -> list[str]:
+    """Return how a target runs a version, where that is not the usual way."""
+    return [] if row["mode"] in {None, "serving"} else [f"as a {plain(row['mode'])}"]
 
 
 def _at(text: str, zone: str) -> str:

@@ -5,11 +5,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, overload
 
 import httpx
 
-from graph_schema.answers import ClosureValue, DeploymentsValue, HistoryValue, LiveValue
+from graph_schema.answers import ClosureValue, DeploymentsValue, DriftValue, HistoryValue, LiveValue
 from lineage_service.client import replies
 from lineage_service.client.credential import Credential
 from lineage_service.client.errors import AnswerError, RefusedError, UnavailableError
@@ -26,7 +26,10 @@ _HEAD_WAIT: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the log promised about one fact: its id, its number, its leaf hash (hex), when, and how firmly."""
+    """What the log promised about one fact: its id, its number, its leaf hash (hex), when, and how firmly.
+
+    ``remark`` is what the service noticed about it, such as a version that nobody registered.
+    """
 
     id: str
     seq: int
@@ -34,6 +37,7 @@ class Receipt:
     time: str
     ack: str
     proof: tuple[str, ...] | None = None
+    remark: str | None = None
 
 
 class LineageClient:
@@ -130,17 +134,49 @@ class LineageClient:
         more = {"limit": limit, "after": after, "as_of": as_of, "known_at": known_at, "tz": tz}
         return self._ask("deployments", asked | more)
 
+    @overload
     def live(
         self,
         *,
         target: str | None = None,
         model: str | None = None,
+        drift: Literal[False] = False,
         as_of: str | None = None,
         known_at: int | str | None = None,
         tz: str | None = None,
-    ) -> Result[LiveValue]:
-        """Ask what was live at ``as_of``, by default now."""
-        asked = {"target": target, "model": model, "as_of": as_of, "known_at": known_at, "tz": tz}
+    ) -> Result[LiveValue]: ...
+
+    @overload
+    def live(
+        self,
+        *,
+        target: str | None = None,
+        model: str | None = None,
+        drift: Literal[True],
+        registry_alias: str | None = None,
+        as_of: str | None = None,
+        known_at: int | str | None = None,
+        tz: str | None = None,
+    ) -> Result[DriftValue]: ...
+
+    def live(
+        self,
+        *,
+        target: str | None = None,
+        model: str | None = None,
+        drift: bool = False,
+        registry_alias: str | None = None,
+        as_of: str | None = None,
+        known_at: int | str | None = None,
+        tz: str | None = None,
+    ) -> Result[Any]:
+        """Ask what was live at ``as_of``, by default now.
+
+        With ``drift``, ask whether targets served what the registry called Production, or named by an alias of it.
+        """
+        asked: dict[str, Any] = {"target": target, "model": model, "as_of": as_of, "known_at": known_at, "tz": tz}
+        if drift:
+            return self._ask("drift", {**asked, "drift": "true", "registry_alias": registry_alias}, path="live")
         return self._ask("live", asked)
 
     def history(
@@ -249,8 +285,8 @@ class LineageClient:
             raise replies.error_of(response)
         return response
 
-    def _ask(self, question: str, asked: Mapping[str, Any]) -> Result[Any]:
-        data = self.request("GET", f"/{question}", asked)
+    def _ask(self, question: str, asked: Mapping[str, Any], path: str | None = None) -> Result[Any]:
+        data = self.request("GET", f"/{path or question}", asked)
         return Result(**require_answer(question, data), raw=data, prove=self._prove)
 
     def _prove(self, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,4 +327,5 @@ def _receipt(data: Mapping[str, Any]) -> Receipt:
         time=str(data["time"]),
         ack=str(data["ack"]),
         proof=None if proof is None else tuple(proof),
+        remark=None if data.get("remark") is None else str(data["remark"]),
     )

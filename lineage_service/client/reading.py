@@ -8,7 +8,7 @@ import types
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from graph_schema.answers import Answer, ClosureValue, DeploymentsValue, HistoryValue, LiveValue
+from graph_schema.answers import Answer, ClosureValue, DeploymentsValue, DriftValue, HistoryValue, LiveValue
 from lineage_service.client.errors import AnswerError
 
 VALUES: Final[dict[str, type[Any]]] = {
@@ -16,6 +16,7 @@ VALUES: Final[dict[str, type[Any]]] = {
     "impact": ClosureValue,
     "deployments": DeploymentsValue,
     "live": LiveValue,
+    "drift": DriftValue,
     "history": HistoryValue,
 }
 """What each question's value is."""

@@ -20,6 +20,8 @@ LINEAGE = frozenset({"code", "data", "run", "model"})
 MOVEMENT = frozenset({"movement"})
 OBSERVES_TARGETS = frozenset({"kubernetes"})
 """Kinds of sources that see what a target serves; a registry only knows what it was told."""
+OBSERVES_REGISTRIES = frozenset({"mlflow"})
+"""Kinds of sources that see what a registry calls Production."""
 _PROVING = frozenset({"in_path", "polled"})
 _MANY = 10_000
 
@@ -34,11 +36,18 @@ class Seen:
 
 
 def seen_by(
-    asking: Asking, families: frozenset[str], start: int | None, stop: int, *, targets: bool = False
+    asking: Asking,
+    families: frozenset[str],
+    start: int | None,
+    stop: int,
+    *,
+    targets: bool = False,
+    registries: bool = False,
 ) -> Seen:
     """Return the coverage of an interval (microseconds; ``start`` None: since each source's registration).
 
-    With ``targets`` the answer speaks of what is served where, which only a source that looks there can prove.
+    With ``targets`` the answer speaks of what is served where, which only a source that looks there can prove; with
+    ``registries`` of what a registry says, likewise.
     """
     keys = asking.reader.find(Kind.SOURCE.value, "source:", None, _MANY, asking.whenever)
     registers = registers_of(Asking(asking.reader, asking.whenever), keys)
@@ -53,6 +62,8 @@ def seen_by(
         proven &= _judge(key, registers[key], points[key], (start, stop), found)
     if targets:
         proven &= any(registers[key].get("kind") in OBSERVES_TARGETS for key in concerned)
+    if registries:
+        proven &= any(registers[key].get("kind") in OBSERVES_REGISTRIES for key in concerned)
     return Seen(found.coverage, found.gaps, proven and not found.gaps)
 
 

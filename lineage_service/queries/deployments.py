@@ -39,7 +39,7 @@ def deployments(asking: Asking, wanted: DeploymentFilter) -> Answer[DeploymentsV
     A stage of None or Archived is listed only when asked for by name. What has no change request is listed
     with ``change`` null, never dropped.
     """
-    model = None if wanted.model is None else node_key(asking, _typed(wanted.model))
+    model = None if wanted.model is None else node_key(asking, typed_model(wanted.model))
     found = [one for one in movements(asking, _subjects(asking, wanted, model)) if _matches(one, wanted, model)]
     found.sort(key=sort_key)
     if wanted.after is not None:
@@ -65,7 +65,8 @@ def deployments(asking: Asking, wanted: DeploymentFilter) -> Answer[DeploymentsV
     )
 
 
-def _typed(model: str) -> str:
+def typed_model(model: str) -> str:
+    """Return a model as people name it, with its kind in front."""
     return model if model.startswith(("model:", "prompt:")) else f"model:{model}"
 
 
@@ -119,6 +120,7 @@ def _row(asking: Asking, one: Movement, gaps: list[Gap]) -> DeploymentRow:
         "target": None if one.target is None else target_name(one.target),
         "stage": one.stage,
         "alias": one.alias,
+        "mode": None if one.run is None else one.run.mode,
         "from": times.format_time(period.start),
         "not_before": _text(period.not_before),
         "until": _text(period.until),

@@ -80,10 +80,25 @@ def _row(asking: Asking, seq: int, gaps: list[Gap]) -> HistoryRow:
         type=record["type"],
         what=_what(record["type"], body),
         actor=asking.party(record),
-        reason=asking.open(record, body.get("reason"), gaps),
+        reason=asking.open(record, body.get("reason", body.get("comment")), gaps),
         ticket=body.get("ticket"),
         seq=seq,
     )
+
+
+def _verdict(body: dict[str, Any]) -> str:
+    """Return what a validation found: its outcome, and each measurement against its threshold."""
+    found = f"{body['outcome']} validation {body['name']}"
+    if body["outcome"] == "inconclusive":
+        found = f"validation {body['name']} was inconclusive"
+    checks = [f"{check['metric']} {check['value']}{_judgement(check)}" for check in body.get("checks", ())]
+    return f"{found}: {', '.join(checks)}" if checks else found
+
+
+def _judgement(check: dict[str, Any]) -> str:
+    if "passed" not in check:
+        return ""
+    return f" ({'' if check['passed'] else 'not '}{check['comparison']} {check['threshold']})"
 
 
 def _what(event_type: str, body: dict[str, Any]) -> str:
@@ -95,7 +110,9 @@ def _what(event_type: str, body: dict[str, Any]) -> str:
         "alias.moved": lambda: f"alias {body['alias']} names {version}",
         "alias.removed": lambda: f"alias {body['alias']} removed",
         "deployment.changed": lambda: f"{version} {body.get('mode', 'serving')} on "
-        f"{body['target']['environment']}/{body['target']['region']}",
+        f"{body['target']['environment']}/{body['target']['region']}"
+        + (f" with {body['traffic']} of the traffic" if "traffic" in body else ""),
+        "validation.recorded": lambda: f"{version}: {_verdict(body)}",
         "model_version.registered": lambda: f"{version} registered"
         + (f" from run {body['run']}" if "run" in body else ""),
         "model_version.deleted": lambda: f"{version} deleted",

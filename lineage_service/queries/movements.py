@@ -7,6 +7,7 @@ from graph_schema import names
 from graph_schema.kinds import Kind
 from lineage_service.queries.asking import Asking
 from lineage_service.queries.periods import Period
+from lineage_service.queries.serving import Run
 from lineage_service.queries.slots import Slots
 from lineage_service.queries.versions import model_of, versions_of
 from lineage_service.store.protocol import PointQuery
@@ -16,7 +17,10 @@ _MANY: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A period of one slot, with the version it concerns: exactly one of stage, alias and target is set."""
+    """A period of one slot, with the version it concerns: exactly one of stage, alias and target is set.
+
+    ``run`` says how a target ran it.
+    """
 
     version: str
     model: str
@@ -24,6 +28,7 @@ class Movement:
     alias: str | None
     target: str | None
     period: Period
+    run: Run | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,8 @@ def movements(asking: Asking, subjects: Subjects) -> list[Movement]:
         for model, alias, period in slots.aliases(subjects.models)
     ]
     targets = [
-        Movement(period.key, model, None, None, target, period)
-        for target, model, period in slots.targets(subjects.targets, subjects.only_models)
+        Movement(run.period.key, model, None, None, target, run.period, run)
+        for target, model, run in slots.targets(subjects.targets, subjects.only_models)
     ]
     return [*stages, *aliases, *targets]
 

@@ -1,16 +1,19 @@
 """The periods of stages, aliases and targets, each slot read with all that may move or end it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from graph_schema.changes import instant_of
 from lineage_service.queries.asking import Asking
 from lineage_service.queries.periods import Entry, Period, Sightings, entry, periods_of
+from lineage_service.queries.serving import Run, Statement, runs_of
 from lineage_service.queries.versions import (
     VersionNames,
-    created_micros,
+    bearing,
     is_undated,
     model_of,
+    renames_of,
     same_versions,
     undated,
 )
@@ -18,6 +21,9 @@ from lineage_service.store.protocol import Point, PointQuery
 
 Thing = frozenset[str]
 """All keys that are one version."""
+
+_Place = tuple[str, str, bytes]
+"""Target, model, order key."""
 
 _DELETED = frozenset({"deleted"})
 _GONE = frozenset({"deleted", "renamed"})
@@ -48,29 +54,20 @@ class Slots:
         deletions = self._deletions(keys)
         models = {model_of(key) for key in keys}
         sweeps, generations = _by_subject(self._points(models, "swept")), self._generations(models)
-        renames = self._renames(own)
+        renames = renames_of(self.asking, own)
         self.names.prepare(p.value["kept"] for points in sweeps.values() for p in points)
         found = []
         for thing, stated in own.items():
             settled = self.sightings.settled(stated, lambda point: point.value["to"])
             entries = [entry("hold", p, p.value["to"], self._named(p.subject, p)) for p in settled]
             entries += [entry("end", p, None) for p in deletions.get(thing, ())]
-            entries += self._of_models(_bearing(thing, renames), thing, sweeps, generations)
+            entries += self._of_models(bearing(thing, renames), thing, sweeps, generations)
             found += [(thing, period) for period in periods_of(entries)]
         return found
 
-    def _renames(self, things: Iterable[Thing]) -> list[Point]:
-        """Return the renames of models whose versions have several names; like SAME_AS, whatever ``as_of`` is."""
-        named = ({model_of(key) for key in thing} for thing in things)
-        models = sorted({model for models in named if len(models) > 1 for model in models})
-        if not models:
-            return []
-        points = self.asking.reader.points(PointQuery(subjects=models, slot="generation"), self.asking.whenever)
-        return [point for point in points if point.value["is"] == "renamed"]
-
     def _of_models(
         self,
-        bears: Callable[[str, Point], bool],
+        name_at: Callable[[bytes], str | None],
         thing: Thing,
         sweeps: dict[str, list[Point]],
         generations: dict[str, list[Point]],
@@ -82,10 +79,10 @@ class Slots:
             entries += [
                 entry("sweep", point, point.slot.partition(":")[2], key)
                 for point in sweeps.get(model, ())
-                if self._named(point.value["kept"], point) not in thing and bears(model, point)
+                if self._named(point.value["kept"], point) not in thing and name_at(point.order) in {None, model}
             ]
             ends = self.sightings.ends(generations.get(model, ()), _DELETED)
-            entries += [entry("end", point, None) for point in ends if bears(model, point)]
+            entries += [entry("end", point, None) for point in ends if name_at(point.order) in {None, model}]
         return entries
 
     def aliases(self, models: Iterable[str]) -> list[tuple[str, str, Period]]:
@@ -107,25 +104,44 @@ class Slots:
             found += [(model, alias, period) for period in periods_of(entries)]
         return found
 
-    def targets(self, targets: Iterable[str], only_models: frozenset[str] | None) -> list[tuple[str, str, Period]]:
-        """Return (target, model, period) of what targets served, of some models or of all."""
+    def targets(self, targets: Iterable[str], only_models: frozenset[str] | None) -> list[tuple[str, str, Run]]:
+        """Return (target, model, run) of what targets served, of some models or of all."""
         points = self._points(targets, "live")
         if only_models is not None:
             points = [point for point in points if _name(point) in only_models]
-        slots = self._version_slots(points)
-        return [
-            (target, model, period) for (target, model), entries in slots.items() for period in periods_of(entries)
-        ]
+        subjects = {point.subject for point in points}
+        modes, shares = self._beside(subjects, "mode", "mode"), self._beside(subjects, "traffic", "share")
+        found = []
+        for (target, model), own in self._by_slot(points).items():
+            said = {point.order: self._statement(point, modes, shares) for point in own}
+            settled = self.sightings.settled(own, partial(_value_in, said))
+            found += [(target, model, run) for run in runs_of(said[point.order] for point in settled)]
+        return found
 
-    def _version_slots(self, points: list[Point]) -> dict[tuple[str, str], list[Entry]]:
-        """Return the entries of slots that hold versions; two names of one version are one value."""
+    def _beside(self, targets: Iterable[str], slot: str, word: str) -> dict[_Place, str]:
+        """Return what the records that say what a target serves say beside it, by target, model and order key."""
+        return {(p.subject, _name(p), p.order): p.value[word] for p in self._points(targets, slot)}
+
+    def _statement(self, point: Point, modes: dict[_Place, str], shares: dict[_Place, str]) -> Statement:
+        version, place = point.value["version"], (point.subject, _name(point), point.order)
+        if version is None:
+            return Statement(point, None)
+        thing, key = min(self._value(point)), self._named(version, point)
+        return Statement(point, thing, key, modes[place], shares.get(place))
+
+    def _by_slot(self, points: list[Point]) -> dict[tuple[str, str], list[Point]]:
+        """Return the points of slots that hold versions, by subject and name, with all these versions looked up."""
         self.names.prepare(p.value["version"] for p in points if p.value["version"])
         self._learn({self._named(p.value["version"], p) for p in points if p.value["version"]})
         grouped: dict[tuple[str, str], list[Point]] = {}
         for point in points:
             grouped.setdefault((point.subject, _name(point)), []).append(point)
+        return grouped
+
+    def _version_slots(self, points: list[Point]) -> dict[tuple[str, str], list[Entry]]:
+        """Return the entries of slots that hold one version; two names of one version are one value."""
         slots: dict[tuple[str, str], list[Entry]] = {}
-        for place, own in grouped.items():
+        for place, own in self._by_slot(points).items():
             slots[place] = [
                 entry("hold", p, min(self._value(p)), self._named(p.value["version"], p))
                 if p.value["version"]
@@ -171,29 +187,8 @@ class Slots:
         return self._things[key]
 
 
-def _bearing(thing: Thing, known_renames: list[Point]) -> Callable[[str, Point], bool]:
-    """Return a test whether the version bears a model's name when something happens to that model.
-
-    A version with one name bears it always. One that renames carried bears the name that the newest rename
-    before gave it, and before the first rename the name which that one took away.
-    """
-    models = {model_of(key) for key in thing}
-    if len(models) == 1:
-        return lambda _model, _point: True
-    born = min(created_micros(key) for key in thing)
-    renames = sorted(
-        (point.order, point.subject, point.value["to"])
-        for point in known_renames
-        if point.subject in models and point.value["to"] in models and instant_of(point.order) >= born
-    )
-    if not renames:
-        return lambda _model, _point: True
-
-    def bears(model: str, point: Point) -> bool:
-        before = [to for order, _, to in renames if order < point.order]
-        return model == (before[-1] if before else renames[0][1])
-
-    return bears
+def _value_in(said: Mapping[bytes, Statement], point: Point) -> object:
+    return said[point.order].value
 
 
 def _name(point: Point) -> str:

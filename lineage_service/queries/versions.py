@@ -1,6 +1,6 @@
 """Versions of models: which one a fact without a creation time means, and which are the same (section 5)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -8,7 +8,7 @@ from graph_schema import names
 from graph_schema.changes import instant_of
 from graph_schema.kinds import KIND_BY_WORD, Edge
 from lineage_service.queries.asking import Asking
-from lineage_service.store.protocol import PointQuery, PropertyRow
+from lineage_service.store.protocol import Point, PointQuery, PropertyRow
 
 _MANY = 1_000_000
 _VERSIONS = frozenset({"model_version", "prompt_version"})
@@ -114,6 +114,39 @@ def same_versions(asking: Asking, versions: Iterable[str]) -> dict[str, set[str]
             for member in other:
                 groups[member] = one
     return groups
+
+
+def renames_of(asking: Asking, things: Iterable[Iterable[str]]) -> list[Point]:
+    """Return the renames of models whose versions have several names; like SAME_AS, whatever ``as_of`` is."""
+    named = ({model_of(key) for key in thing} for thing in things)
+    models = sorted({model for models in named if len(models) > 1 for model in models})
+    if not models:
+        return []
+    points = asking.reader.points(PointQuery(subjects=models, slot="generation"), asking.whenever)
+    return [point for point in points if point.value["is"] == "renamed"]
+
+
+def bearing(thing: frozenset[str], known_renames: Iterable[Point]) -> Callable[[bytes], str | None]:
+    """Return a function from an order key to the model's name that a version bears there; None: any of its names.
+
+    A version with one name bears it always. One that renames carried bears the name that the newest rename
+    before gave it, and before the first rename the name which that one took away.
+    """
+    models = {model_of(key) for key in thing}
+    born = min(created_micros(key) for key in thing)
+    renames = sorted(
+        (point.order, point.subject, point.value["to"])
+        for point in known_renames
+        if point.subject in models and point.value["to"] in models and instant_of(point.order) >= born
+    )
+    if len(models) == 1 or not renames:
+        return lambda _order: None
+
+    def name_at(order: bytes) -> str:
+        before = [to for when, _, to in renames if when < order]
+        return before[-1] if before else renames[0][1]
+
+    return name_at
 
 
 def versions_of(asking: Asking, model: str) -> list[str]:

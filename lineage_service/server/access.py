@@ -7,7 +7,7 @@ alias          who gets in
 ``Reader``     a person with any role: questions
 ``Auditor``    auditor, admin: records, tokens, roles
 ``Admin``      admin: rights and sources
-``Sender``     a source, a deployer or an admin: facts; each fact is judged again by its type (``permission``)
+``Sender``     a source, or a person who may state facts; each fact is judged again by its type (``permission``)
 ``Producer``   a source that may write run or data facts: OpenLineage
 =============  =====================================================================================================
 
@@ -29,8 +29,12 @@ from lineage_service.server.principals import PersonPrincipal, Principal, Source
 ALL_ROLES: Final = frozenset({"reader", "requester", "approver", "deployer", "auditor", "admin"})
 _SCHEME: Final = HTTPBearer(auto_error=False, description="A token of `lineage token create` or `lineage source add`.")
 
-PERSON_TYPES: Final[dict[str, str]] = {"deployment.changed": "deployer", "edge.withdrawn": "admin"}
-"""Facts that a person may state through ``POST /events``, and the role it takes."""
+PERSON_TYPES: Final[dict[str, frozenset[str]]] = {
+    "deployment.changed": frozenset({"deployer"}),
+    "validation.recorded": frozenset({"deployer", "approver"}),
+    "edge.withdrawn": frozenset({"admin"}),
+}
+"""Facts that a person may state through ``POST /events``, and the roles of which it takes one."""
 
 
 def principal_of(request: Request, parts: PartsOf, _scheme: Annotated[Any, Security(_SCHEME)]) -> Principal:
@@ -77,7 +81,7 @@ def _either(words: frozenset[str]) -> str:
 
 def sender(principal: Known) -> Principal:
     """Let in who may state facts at all; which ones is for ``permission``."""
-    stating = frozenset(PERSON_TYPES.values())
+    stating = frozenset[str]().union(*PERSON_TYPES.values())
     if isinstance(principal, PersonPrincipal) and not principal.roles & stating:
         raise NotAllowedError(f"facts come from sources; a person needs the role {_either(stating)}", rule="role")
     return principal
@@ -102,11 +106,11 @@ Producer = Annotated[SourcePrincipal, Depends(producer)]
 def permission(principal: Principal, event_type: str) -> None:
     """Refuse (NotAllowedError) a fact of a known type that this principal may not state."""
     if isinstance(principal, PersonPrincipal):
-        role = PERSON_TYPES.get(event_type)
-        if role is None:
+        roles = PERSON_TYPES.get(event_type)
+        if roles is None:
             raise NotAllowedError(f"a person cannot state {event_type}: a source or a command does", rule="event type")
-        if role not in principal.roles:
-            raise NotAllowedError(f"stating {event_type} takes the role {role}", rule="role")
+        if not principal.roles & roles:
+            raise NotAllowedError(f"stating {event_type} takes the role {_either(roles)}", rule="role")
     elif event_type not in SOURCE_TYPES:
         raise NotAllowedError(f"{event_type} is written by the service's own commands only", rule="own facts")
     elif family_of(event_type) not in principal.families:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -41,10 +42,14 @@ def bytes_reply(
     return Response(body, headers=all_headers, media_type=media_type)
 
 
-def receipts_of(recorded: Recorded) -> dict[str, Any]:
-    """Return the receipts of one request as the contract has them; a proof only where there is one."""
+def receipts_of(recorded: Recorded, remarks: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """Return the receipts of one request as the contract has them; proof and remark only where there is one."""
     receipts = []
     for receipt in recorded.receipts:
-        line = {"id": receipt.id, "seq": receipt.seq, "hash": receipt.hash, "time": receipt.time, "ack": receipt.ack}
-        receipts.append(line if receipt.proof is None else {**line, "proof": receipt.proof})
+        line = {name: getattr(receipt, name) for name in ("id", "seq", "hash", "time", "ack")}
+        if receipt.proof is not None:
+            line["proof"] = receipt.proof
+        if receipt.id in remarks:
+            line["remark"] = remarks[receipt.id]
+        receipts.append(line)
     return {"receipts": receipts, "size": recorded.size, "checkpoint": recorded.checkpoint}

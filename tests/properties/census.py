@@ -58,6 +58,11 @@ CASES: Final = frozenset(
         "alias removed",
         "deployment with traffic",
         "deployment ended",
+        "deployment in shadow",
+        "deployment without traffic",
+        "validation",
+        "validation on data",
+        "no creation time: validation",
         "clock offset",
         "tag set",
         "tag removed",
@@ -146,7 +151,11 @@ def _of_one(event: Event) -> Iterator[str]:
         "sweep with event id": body.get("archive_others", False) and "event_id" in event["source"],
         "stage None": word == "stage.transitioned" and body["to"] == "None",
         "deployment with traffic": "traffic" in body,
+        "deployment in shadow": body.get("mode") == "shadow",
+        "deployment without traffic": body.get("traffic") == "0",
         "deployment ended": body.get("mode") == "none",
+        "validation": word == "validation.recorded",
+        "validation on data": word == "validation.recorded" and "data" in body,
         "clock offset": body.get("clock_offset_us", 0) != 0,
         "file without digest": any("digest" not in file for file in body.get("artifacts", [])),
         "claim removed": bool(body.get("meant")),
@@ -176,6 +185,8 @@ def _of_loose(word: str, body: Event) -> Iterator[str]:
     if "version" in body and "model" in body and "created_ms" not in body:
         if word in slots:
             yield f"no creation time: {slots[word]}"
+        if word == "validation.recorded":
+            yield "no creation time: validation"
         if word == "model_version.deleted":
             yield "version deleted without creation time"
     others = [item for item in (*body.get("derived_from", []), *body.get("model_inputs", [])) if "model" in item]

@@ -34,6 +34,7 @@ from tests.properties.world import (
     SOURCES,
     STAGES,
     TARGETS,
+    VALIDATIONS,
     VERSIONS,
     World,
     created_ms,
@@ -196,9 +197,36 @@ def an_alias(w: World) -> None:
 def a_deployment(w: World) -> None:
     environment, region = w.few(TARGETS)
     body = {**w.version(), "target": {"environment": environment, "region": region, "platform": "k8s"}}
-    body |= {"traffic": w.pick(("0.1", "1"))} if w.maybe() else {}
+    body |= {"traffic": w.pick(("0.1", "0.9", "1", "0"))} if w.maybe() else {}
     body |= w.pick(({}, {}, {"mode": "shadow"}, {"mode": "none"}))
     w.say("deployment.changed", body)
+
+
+def a_rollout(w: World) -> None:
+    """Promote a version, serve it, perhaps rename its model or try a canary beside it."""
+    old, new = w.random.sample(MODELS, 2)
+    item, (promoted, served, after) = w.version(old, loose=0), w.moments(3)
+    environment, region = w.few(TARGETS)
+    where = {"target": {"environment": environment, "region": region}}
+    w.say("stage.transitioned", {**item, "to": "Production"}, promoted)
+    w.say("deployment.changed", {**item, **where}, served)
+    if w.maybe():
+        carried = [{"version": item["version"], "created_ms": item["created_ms"]}]
+        w.say("model.renamed", {"model": old, "to": new, "carried": carried}, after)
+    else:
+        w.say("deployment.changed", {**w.version(old), **where, "traffic": "0.1"}, after)
+
+
+def a_validation(w: World) -> None:
+    """Validate a version; the same validation may be stated again, of another version and with another outcome."""
+    check = {"metric": "auc", "value": w.pick(("0.9", "0.7"))}
+    check |= {"comparison": ">=", "threshold": "0.8", "passed": check["value"] == "0.9"} if w.maybe() else {}
+    body: Item = {**w.version(w.pick((*MODELS, PROMPT))), "validation": w.pick(VALIDATIONS), "name": "holdout é"}
+    body |= {"outcome": w.pick(("passed", "failed", "inconclusive")), "checks": [check]}
+    body |= {"data": [{**w.dataset(), "version": w.pick(VERSIONS)}]} if w.maybe() else {}
+    body |= {"run": w.few(RUNS)} if w.maybe() else {}
+    body |= {"digest": w.pick(DIGESTS), "comment": "looks fine"} if w.maybe(0.3) else {}
+    w.say("validation.recorded", body)
 
 
 def _movement(w: World) -> tuple[str, Item]:
@@ -326,6 +354,8 @@ STEPS: Final[dict[str, Callable[[World], None]]] = {
         a_sweep,
         an_alias,
         a_deployment,
+        a_rollout,
+        a_validation,
         a_sighting,
         an_act_and_its_sighting,
         a_rename,

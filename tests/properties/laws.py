@@ -10,10 +10,11 @@ from lineage_service.store.protocol import END_OF_TIME, Cut
 from tests.properties.product import Product, everything, known_keys, stored, target_of
 from tests.properties.records import Sent, records_of
 from tests.properties.reference import Answers, Reference
+from tests.properties.world import ALIASES
 
 EXEMPT = frozenset({"identity.linked", "model.renamed", "edge.withdrawn"})
 """SAME_AS counts whatever ``as_of`` is, and a withdrawal is a correction of belief: these have no time of their own."""
-_ROW = ("version", "key", "stage", "alias", "from", "not_before", "until", "actor")
+_ROW = ("version", "key", "stage", "alias", "mode", "from", "not_before", "until", "actor")
 
 
 def order_law(history: list[Sent], salt: int, batches: list[int], as_of: int) -> None:
@@ -59,6 +60,8 @@ def meaning_law(history: list[Sent], step: int, as_of: int, known_at: int) -> No
         for stage in (None, "Archived"):
             assert found.deployments(stage) == _rows_of(expected, stage)
         assert found.live() == _live_of(expected)
+        for alias in (None, *ALIASES):
+            assert sorted(found.drift(alias), key=repr) == _drift_of(expected, alias)
         for key in sorted(expected.known)[::step]:
             assert found.provenance(key) == tuple(expected.provenance(key))
             assert found.impact(key) == tuple(expected.impact(key))
@@ -88,6 +91,8 @@ def _of_closure(found: Product, key: str) -> dict[str, Any]:
 
 def _of_reference(expected: Answers, key: str) -> dict[str, Any]:
     shown = expected.shown(key)
+    if names.kind_of(key) == "validation":
+        return {word: value for word, value in expected.node_properties(key).items() if word == "outcome"}
     if shown != key or names.kind_of(key) not in {"run", "dataset_version"}:
         return {}
     if names.kind_of(key) == "run":
@@ -106,6 +111,11 @@ def _rows_of(answers: Answers, stage: str | None) -> list[dict[str, Any]]:
     return sorted(rows, key=repr)
 
 
+def _drift_of(answers: Answers, alias: str | None) -> list[tuple[str | None, ...]]:
+    rows = [(model, target_of(target), *rest) for model, target, *rest in answers.drift(alias)]
+    return sorted(rows, key=repr)
+
+
 def _live_of(answers: Answers) -> list[dict[str, Any]]:
     rows = [
         {
@@ -113,6 +123,8 @@ def _live_of(answers: Answers) -> list[dict[str, Any]]:
             "target": target_of(row["target"]),
             "stage": row["stage"],
             "alias": row["alias"],
+            "mode": row["mode"],
+            "traffic": row["traffic"],
             "since": row["from"],
         }
         for row in answers.live()

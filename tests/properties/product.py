@@ -13,12 +13,14 @@ from graph_schema.fold import FOLD_VERSION, fold
 from lineage_service.ledger.merkle import leaf_hash
 from lineage_service.queries.asking import Asking
 from lineage_service.queries.deployments import DeploymentFilter, deployments
+from lineage_service.queries.drift import drift
 from lineage_service.queries.history import history
 from lineage_service.queries.live import live
 from lineage_service.queries.provenance import MAX_LIMIT, impact, provenance
 from lineage_service.queries.writes import registers_of
 from lineage_service.store.protocol import Cut, Head, NewRecord, Reader
 from lineage_service.store.sqlite import SqliteStore
+from tests.properties.world import ALIASES
 
 START = 1_700_000_000_000_000
 
@@ -106,8 +108,13 @@ class Product:
 
     def live(self) -> list[dict[str, Any]]:
         rows = live(self._asking).value["rows"]
-        shown = ("key", "target", "stage", "alias", "since")
+        shown = ("key", "target", "stage", "alias", "mode", "traffic", "since")
         return sorted(({name: row[name] for name in shown} for row in rows), key=repr)  # type: ignore[literal-required]
+
+    def drift(self, alias: str | None = None) -> list[tuple[str | None, ...]]:
+        rows = drift(self._asking, alias=alias).value["rows"]
+        shown = ("model", "target", "mode", "traffic", "key", "registry_key", "verdict")
+        return [tuple(row[name] for name in shown) for row in rows]  # type: ignore[literal-required]
 
     def history(self, key: str) -> list[tuple[str, str]]:
         rows = history(self._asking, key, limit=1000).value["rows"]
@@ -124,6 +131,7 @@ def everything(product: Product, keys: Sequence[str]) -> dict[str, Any]:
     return {
         "deployments": [product.deployments(stage) for stage in (None, "Archived", "None")],
         "live": product.live(),
+        "drift": [product.drift(), product.drift(ALIASES[0])],
         **{
             key: (
                 product.provenance(key),
@@ -144,7 +152,7 @@ def _closure(answer: Answer[ClosureValue]) -> tuple[dict[str, int], set[Any], se
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    shown = ("model", "version", "key", "target", "stage", "alias", "from", "not_before", "until")
+    shown = ("model", "version", "key", "target", "stage", "alias", "mode", "from", "not_before", "until")
     return {name: row[name] for name in shown} | {"actor": row["deployed_by"]["id"]}
 
 

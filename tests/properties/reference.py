@@ -204,6 +204,32 @@ class Answers:
         """Return the deployments that hold at the cut's ``as_of``."""
         return [row for row in self.deployments() if row["until"] is None]
 
+    def drift(self, alias: str | None = None) -> list[tuple[str | None, ...]]:
+        """Return (model, target, mode, traffic, version served, one the registry names beside it, verdict) of each row.
+
+        The registry's version is its own key where it is another; where several are, the one it named last.
+        """
+        slots = Periods(self._cut, self.versions)
+        served = [one for one in slots.targets() if one.until is None]
+        named = [one for one in slots.stages() if one.until is None and one.stage == "Production"]
+        models = {id(one): slots.belongs(one) for one in (*served, *named)}
+        if alias is not None:
+            named = [one for one in slots.aliases() if one.until is None and one.alias == alias]
+            models |= {id(one): one.of for one in named if one.of}
+        thing = {id(one): self.versions.thing(one.key) for one in (*served, *named)}
+        named.sort(key=lambda one: (one.begun.origin.at, one.key))
+        rows: list[tuple[str | None, ...]] = []
+        for one in served:
+            beside = [other for other in named if models[id(other)] == models[id(one)]]
+            same = [other for other in beside if thing[id(other)] == thing[id(one)]]
+            called = next(iter(same or beside[-1:]), None)
+            verdict = "same" if same else "other" if beside else "registry_has_none"
+            verdict = "shadow" if one.mode == "shadow" else verdict
+            rows.append(_drifted(models[id(one)], one, called, verdict))
+        serving = [thing[id(one)] for one in served if one.mode == "serving"]
+        rows += [_drifted(models[id(one)], None, one, "not_served") for one in named if thing[id(one)] not in serving]
+        return sorted(rows, key=repr)
+
     # History
 
     def history(self, node: str) -> list[tuple[str, str]]:
@@ -224,6 +250,13 @@ class Answers:
         about = [(row.origin, row.key) for row in cut.rows] + [(point.origin, point.subject) for point in cut.points]
         origins = {origin for origin, key in about if self.versions.resolve(key, origin.at) in one}
         return [(origin.occurred_at, origin.type) for origin in sorted(origins, key=lambda origin: origin.order)]
+
+
+def _drifted(
+    model: str, one: Period | None, called: Period | None, verdict: str
+) -> tuple[str | None, ...]:
+    served = (None,) * 4 if one is None else (one.target, one.mode, one.traffic, one.key)
+    return (names.parse(model).parts[1], *served, None if called is None else called.key, verdict)
 
 
 def _add(found: Edges, edge: tuple[str, Edge, str], how: How, roles: int) -> None:

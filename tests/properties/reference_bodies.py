@@ -303,6 +303,21 @@ def _deployment(record: Body) -> Iterator[Said]:
         yield "point", target, f"traffic:{model}", {"version": version(body), "share": body["traffic"]}
 
 
+def _validation(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    key = names.validation(body["validation"])
+    yield _version_of(body)
+    about = _picked(body, "name", "outcome", "digest", "link", "ticket", "comment")
+    yield "row", key, {"checks": body.get("checks", [])} | about
+    yield _edge(key, Edge.VALIDATES, version(body))
+    yield "point", version(body), f"validated:{body['validation']}", {"outcome": body["outcome"]}
+    for item in body.get("data", []):
+        yield from _describe_dataset_version(item, "declared")
+        yield _edge(key, Edge.USED, _dataset_version(item), roles=Role.EVALUATION)
+    if "run" in body:
+        yield _edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
+
+
 def _commit(record: Body) -> Iterator[Said]:
     body = record["body"]
     key = names.commit(body["sha"])
@@ -406,6 +421,7 @@ READ: Final[dict[str, Callable[[Body], Iterator[Said]]]] = {
     "alias.moved": _alias,
     "alias.removed": _alias,
     "deployment.changed": _deployment,
+    "validation.recorded": _validation,
     "commit.observed": _commit,
     "branch.moved": _branch,
     "person.declared": _declared_person,

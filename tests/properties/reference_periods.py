@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, NamedTuple
 
 from graph_schema import names, times
@@ -28,7 +29,7 @@ class Step(NamedTuple):
 
 @dataclass
 class Period:
-    """A value that held from ``begun`` on; ``until`` is None while it holds."""
+    """A value that held from ``begun`` on; ``until`` is None while it holds. ``of`` is the model that has the alias."""
 
     begun: Step
     value: Any
@@ -36,6 +37,9 @@ class Period:
     target: str | None = None
     stage: str | None = None
     alias: str | None = None
+    of: str | None = None
+    mode: str | None = None
+    traffic: str | None = None
     until: int | None = None
 
     def row(self) -> dict[str, Any]:
@@ -47,6 +51,8 @@ class Period:
             "target": self.target,
             "stage": self.stage,
             "alias": self.alias,
+            "mode": self.mode,
+            "traffic": self.traffic,
             "from": times.format_time(self.begun.origin.at),
             "not_before": self.begun.not_before,
             "until": None if self.until is None else times.format_time(self.until),
@@ -75,6 +81,30 @@ def _walk(steps: Iterable[Step]) -> list[Period]:
             running = Period(step, value, step.key)
             periods.append(running)
     return periods
+
+
+class Said(NamedTuple):
+    """What a record says of a model at a target: ``thing`` runs there in a ``mode``, with a ``share``; None: none."""
+
+    origin: Origin
+    point: Point
+    thing: Thing | None
+    key: str | None
+    mode: str
+    share: str | None
+
+    def steps_of(self, thing: Thing) -> list[Step]:
+        """Return what this does to one version, whose slot holds the mode it runs in."""
+        stated = float(self.share or "nan")
+        share = stated if isfinite(stated) else 1.0
+        if self.thing is None or (self.thing == thing and share <= 0):
+            return [Step(self.origin, self.point.n, "end", None)]
+        if self.thing == thing:
+            bound = self.point.value.get("not_before")
+            return [Step(self.origin, self.point.n, "hold", self.mode, self.key, bound)]
+        if self.mode == "serving" and share >= 1:
+            return [Step(self.origin, self.point.n, "end", "serving")]
+        return []
 
 
 class Periods:
@@ -127,6 +157,14 @@ class Periods:
 
     def _resolved(self, key: str, point: Point) -> str:
         return self._versions.resolve(key, point.origin.at)
+
+    def belongs(self, period: "Period") -> str:
+        """Return the model that the version of a stage or a target belongs to at the cut."""
+        thing = self._versions.thing(period.key)
+        models = {model_of(key) for key in thing}
+        after_all = Origin(self._cut.as_of + 1, (self._cut.as_of + 1, b"", 0, ""), 0, "", None, "", "")
+        borne = [model for model in models if self._bears(thing, model, after_all)]
+        return borne[0] if len(borne) == 1 else model_of(period.key)
 
     # Stages
 
@@ -197,18 +235,40 @@ class Periods:
             for thing in {step.value for step in steps if isinstance(step.value, frozenset)}:
                 ends += self._end_of_version(thing)
             for period in _walk(steps + ends):
-                period.alias = slot.removeprefix("alias:")
+                period.alias, period.of = slot.removeprefix("alias:"), model
                 found.append(period)
         return found
 
     def targets(self) -> list[Period]:
-        """Return the periods in which targets served versions."""
+        """Return the periods in which targets ran versions, each version and mode by itself."""
         found = []
         for target, slot in sorted({(p.subject, p.slot) for p in self._cut.points if p.slot.startswith("live:")}):
-            for period in _walk(self._holds(target, slot)):
-                period.target = target
-                found.append(period)
+            said = self._said_of(target, slot.removeprefix("live:"))
+            for thing in {one.thing for one in said if one.thing is not None}:
+                for period in _walk([step for one in said for step in one.steps_of(thing)]):
+                    period.target, period.mode = target, period.value
+                    if period.until is None:
+                        period.traffic = [one.share for one in said if one.thing == thing][-1]
+                    found.append(period)
         return found
+
+    def _said_of(self, target: str, model: str) -> list["Said"]:
+        """Return what is said of a model at a target, without sightings of what an act says."""
+        beside = {
+            (point.slot, point.origin.order): point.value
+            for word in ("mode", "traffic")
+            for point in self._cut.slot(target, f"{word}:{model}")
+        }
+        said = []
+        for point in self._cut.slot(target, f"live:{model}"):
+            named = point.value["version"]
+            key = self._resolved(named, point) if named else None
+            thing = self._versions.thing(key) if key else None
+            mode = beside[f"mode:{model}", point.origin.order]["mode"]
+            share = beside.get((f"traffic:{model}", point.origin.order), {}).get("share")
+            said.append((point, Said(point.origin, point, thing, key, mode, share)))
+        kept = self._settled([(point, (one.mode, one.thing) if one.thing else None) for point, one in said])
+        return [one for point, one in said if any(point is other for other, _ in kept)]
 
     def _holds(self, subject: str, slot: str) -> list[Step]:
         """Return what a slot that names versions is said to hold; no version at all is an end."""

@@ -2,16 +2,19 @@
 
 from collections import Counter
 from random import Random
+from typing import get_args
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from graph_schema.answers import DriftVerdict
 from graph_schema.fold import fold
 from graph_schema.kinds import How
 from tests.properties.histories import CASES, END, census, cuts, histories
 from tests.properties.records import Sent, records_of
 from tests.properties.reference import Answers, Reference
 from tests.properties.reference_facts import read
+from tests.properties.world import ALIASES
 
 
 def everything(answers: Answers) -> object:
@@ -76,7 +79,8 @@ def depth(answers: Answers) -> set[str]:
         "a period has no length": any(period.until == period.begun.origin.at for period in answers.periods),
         "a closure is deep": any(max(answers.provenance(key).nodes.values()) > 3 for key in sorted(answers.known)[-9:]),
     }
-    return {word for word, holds in held.items() if holds}
+    verdicts = {str(row[-1]) for alias in (None, *ALIASES) for row in answers.drift(alias)}
+    return {word for word, holds in held.items() if holds} | {f"drift: {word}" for word in verdicts}
 
 
 def test_every_special_case_occurs_in_the_histories_that_are_tried() -> None:
@@ -95,4 +99,4 @@ def test_every_special_case_occurs_in_the_histories_that_are_tried() -> None:
     assert min(sizes) >= 20
     assert max(sizes) <= 200
     assert CASES - set(seen) == set()
-    assert len(set(seen) - CASES) == 10
+    assert len(set(seen) - CASES) == 10 + len(get_args(DriftVerdict))

@@ -330,7 +330,56 @@ def test_a_renamed_version_is_one_and_facts_about_the_model_count_by_the_name_it
     assert spans(at(swept).deployments(model=MODEL, stage="Production"))[0] == ("Production", "1", 1, 8)
 
 
+@pytest.mark.parametrize(
+    ("then", "left"),
+    [
+        ({"version": "2"}, ["2"]),
+        ({"version": "2", "traffic": "0.1"}, ["1", "2 0.1"]),
+        ({"version": "2", "traffic": "1.0"}, ["2 1.0"]),
+        ({"version": "2", "traffic": "NaN"}, ["2 NaN"]),
+        ({"version": "2", "traffic": "0"}, ["1"]),
+        ({"version": "1", "traffic": "0"}, []),
+        ({"version": "1", "traffic": "0.9"}, ["1 0.9"]),
+        ({"version": "2", "mode": "shadow"}, ["1", "2 shadow"]),
+        ({"version": "1", "mode": "shadow"}, ["1 shadow"]),
+        ({"version": "2", "mode": "none"}, []),
+    ],
+)
+def test_what_a_target_serves_after_another_statement(then: dict[str, str], left: list[str]) -> None:
+    where = {"environment": "prod", "region": "eu"}
+    facts = [fact(word, "deployment.changed", **version(number), target=where, **more) for word, number, more in (
+        (1, "1", {}),
+        (5, then["version"], {name: value for name, value in then.items() if name != "version"}),
+    )]  # fmt: skip
+    shown = [
+        " ".join(filter(None, (row["version"], row["traffic"], row["mode"].replace("serving", ""))))
+        for row in at(facts).live()
+    ]
+    assert sorted(shown) == left
+
+
 # 8. The questions
+
+
+def test_drift_compares_by_the_name_a_version_bears_then() -> None:
+    where = {"environment": "prod", "region": "eu"}
+    carried = [{"version": "1", "created_ms": micros(0) // 1000}]
+    facts = [
+        registered(version("1")),
+        stage(1, version("1"), "Production"),
+        fact(2, "deployment.changed", **version("1"), target=where),
+        fact(3, "model.renamed", model=MODEL, to=OTHER, carried=carried),
+        stage(4, version("2", 4, OTHER), "Production", archive_others=True),
+    ]
+    served = ("target:prod/eu", "serving", None, key("1"))
+    assert at(facts, as_of=1).drift() == [("credit", None, None, None, None, key("1"), "not_served")]
+    assert at(facts, as_of=2).drift() == [("credit", *served, key("1"), "same")]
+    assert at(facts, as_of=3).drift() == [("other", *served, key("1"), "same")]
+    new = key("2", 4, OTHER)
+    assert at(facts).drift() == [
+        ("other", *served, new, "other"),
+        ("other", None, None, None, None, new, "not_served"),
+    ]
 
 
 def test_closures_follow_same_as_for_nothing_and_a_container_to_its_versions() -> None:

@@ -50,6 +50,7 @@ GENERATIONS: Final = 3
 STAGES: Final = ("None", "Staging", "Production", "Archived")
 ALIASES: Final = ("champion", "shadow é")
 TARGETS: Final = (("prod", "eu-west/1"), ("staging", "us"))
+VALIDATIONS: Final = ("holdout 1/é", "bias")
 SOURCES: Final = (("mlflow", "prod"), ("openlineage", "airflow main"), ("poller", "prod/é"))
 HOUSE: Final = ("lineage", "house")
 DIGESTS: Final = ("sha256:aa", "sha256:bb", "md5:cc")

@@ -15,6 +15,8 @@ from lineage_service.server.intake import ack_of, event_of, events_in, read_json
 from lineage_service.server.limits import Body
 from lineage_service.server.parts import PartsOf
 from lineage_service.server.principals import PersonPrincipal, Principal, actor_of
+from lineage_service.server.remarks import remarks_on
+from lineage_service.server.repeats import first_told
 from lineage_service.server.replies import json_reply, receipts_of
 
 MOST_EVENTS: Final = 1000
@@ -52,15 +54,18 @@ def record_events(
     ack: str | None = None,
     if_checkpoint: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Record 1 to 1,000 events, all or none, and return their receipts. A repeat returns the original receipts."""
+    """Record 1 to 1,000 events, all or none, and return their receipts. A repeat returns the original receipts.
+
+    A receipt may carry a ``remark``: something about the fact that its sender should look at.
+    """
     with parts.quarantine.keeping(who, body, ROUTE):
         wanted = ack_of(ack, parts.settings.ack)
         require_continuation(parts.installation, if_checkpoint)
         values = events_in(read_json(body), MOST_EVENTS)
         incoming = [_incoming(parts.installation, who, value, index) for index, value in enumerate(values)]
-        prepared = parts.installation.preparation.prepare(incoming)
+        prepared = first_told(parts.installation, incoming, parts.installation.preparation.prepare(incoming))
     recorded = parts.installation.recorder.record(prepared, ack=wanted)
-    return json_reply(receipts_of(recorded), 201)
+    return json_reply(receipts_of(recorded, remarks_on(parts.installation, prepared)), 201)
 
 
 def _incoming(installation: Installation, who: Principal, value: Any, index: int) -> Incoming:

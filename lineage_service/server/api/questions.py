@@ -17,6 +17,7 @@ from lineage_service.errors import InputError, OverloadedError
 from lineage_service.ledger.sealing import token_text
 from lineage_service.queries.asking import Asking, Opener, asking_of, instant, node_key
 from lineage_service.queries.deployments import DeploymentFilter, deployments
+from lineage_service.queries.drift import drift
 from lineage_service.queries.history import history
 from lineage_service.queries.live import live
 from lineage_service.queries.provenance import DEPTH, LIMIT, MAX_LIMIT, impact, provenance
@@ -59,6 +60,18 @@ class Wanted:
     stop: Annotated[str | None, Query(alias="to")] = None
     after: Name = None
     limit: Limit = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is live where, and beside what, as asked."""
+
+    target: Name = None
+    model: Name = None
+    drift: Annotated[bool, Query(description="Beside what the registry calls Production, with a verdict.")] = False
+    registry_alias: Annotated[
+        str | None, Query(max_length=1024, description="With drift: what this alias names counts as Production.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +184,20 @@ def get_deployments(
 
 @router.get("/live")
 def get_live(
-    request: Request, parts: PartsOf, who: Reader, times: WhenAsked, target: Name = None, model: Name = None
+    request: Request,
+    parts: PartsOf,
+    who: Reader,
+    times: WhenAsked,
+    asked: Annotated[Place, Depends()],
 ) -> Response:
-    """Return what was live at an instant."""
-    return _respond(request, parts, who, times, lambda asking: live(asking, target, model))
+    """Return what was live at an instant; with ``drift``, beside what the registry called Production."""
+    if asked.drift:
+        return _respond(
+            request, parts, who, times, lambda asking: drift(asking, asked.target, asked.model, asked.registry_alias)
+        )
+    if asked.registry_alias is not None:
+        raise InputError("registry_alias belongs to a question about drift: add drift=true", field="registry_alias")
+    return _respond(request, parts, who, times, lambda asking: live(asking, asked.target, asked.model))
 
 
 @router.get("/history")

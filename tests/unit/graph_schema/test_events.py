@@ -57,6 +57,7 @@ def test_rights_and_archive_facts_are_never_a_sources_to_state() -> None:
     assert {"ledger.opened", "source.registered", "payload.quarantined", "edge.withdrawn"} <= OWN_TYPES
     assert "collector.reported" in SOURCE_TYPES
     assert {EVENT_TYPES[word].family for word in SOURCE_TYPES} - set(FAMILIES) == {
+        "validation.recorded",
         "collector.reported",
         "attempt.denied",
         "person.declared",

@@ -25,6 +25,7 @@ EVERYTHING = [
     "code", "data", "run", "model", "movement", "collector.reported", "attempt.denied", "person.declared",
     "identity.linked",
     "permission.observed",
+    "validation.recorded",
 ]  # fmt: skip
 
 

@@ -28,6 +28,21 @@ DEPLOYED = {
         "target": {"environment": "prod", "region": "eu-west"},
     },
 }
+VALIDATED: dict[str, Any] = {
+    "type": "validation.recorded",
+    "occurred_at": "2026-11-22T09:58:00Z",
+    "body": {
+        "model": "model:prod::credit",
+        "version": "3",
+        "created_ms": 1795392378318,
+        "validation": "holdout-7",
+        "name": "holdout AUC",
+        "outcome": "failed",
+        "checks": [{"metric": "auc", "value": "0.81", "comparison": ">=", "threshold": "0.85", "passed": False}],
+        "data": [{"namespace": "s3://b", "name": "holdout", "version": "7"}],
+        "comment": "too few of the old",
+    },
+}
 WITHDRAWN = {
     "type": "edge.withdrawn",
     "occurred_at": "2026-11-22T09:58:00Z",
@@ -149,6 +164,47 @@ def test_a_pipeline_says_on_whose_behalf_it_deploys(service: Service) -> None:
     actor = service.records("deployment.changed")[0]["actor"]
     assert actor["assurance"] == "authenticated"
     assert (actor["on_behalf_of"]["assurance"], actor["on_behalf_of"]["via"]) == ("claimed", "github-actions")
+
+
+@pytest.mark.parametrize("role", ["deployer", "approver"])
+def test_a_deployer_or_an_approver_states_a_validation_and_its_comment_is_sealed(service: Service, role: str) -> None:
+    assert service.send(VALIDATED, token=service.person_token("vera", role)).status_code == 201
+    record = service.records("validation.recorded")[0]
+    assert record["actor"]["assurance"] == "authenticated"
+    assert record["body"]["comment"] == {"sd": 0}
+    shown = service.get("/api/v1/node?node=validation:holdout-7").json()["properties"]
+    assert (shown["outcome"], shown["name"], shown["comment"]) == ("failed", "holdout AUC", {"sealed": True})
+    assert shown["checks"] == VALIDATED["body"]["checks"]
+
+
+@pytest.mark.parametrize("role", ["reader", "requester", "auditor"])
+def test_nobody_else_states_a_validation(service: Service, role: str) -> None:
+    assert service.send(VALIDATED, token=service.person_token("vera", role)).status_code == 403
+
+
+@pytest.mark.parametrize("node", ["model:credit", "model_version:credit/3"])
+def test_the_history_of_a_version_and_of_its_model_tells_of_its_validations(service: Service, node: str) -> None:
+    assert service.send(VALIDATED, token=service.person_token("vera", "approver")).status_code == 201
+    (row,) = service.get(f"/api/v1/history?node={node}").json()["value"]["rows"]
+    assert row["what"] == "version 3: failed validation holdout AUC: auc 0.81 (not >= 0.85)"
+    assert row["reason"] == "too few of the old"
+
+
+def test_a_validation_is_found_from_the_data_it_was_done_on_and_the_run_that_did_it(service: Service) -> None:
+    body = {**VALIDATED["body"], "run": "check-1"}
+    assert service.send({**VALIDATED, "body": body}, token=service.person_token("vera", "approver")).status_code == 201
+    for node in ("dataset:s3://b::holdout", "run:check-1"):
+        assert "validation:holdout-7" in service.get(f"/api/v1/impact?node={node}").json()["value"]["nodes"]
+    edges = service.get("/api/v1/provenance?node=validation:holdout-7").json()["value"]["edges"]
+    assert {(edge["type"], tuple(edge["roles"])) for edge in edges} == {("USED", ("evaluation",)), ("PRODUCED_BY", ())}
+
+
+@pytest.mark.parametrize("part", ["comparison", "threshold", "passed"])
+def test_half_a_requirement_is_refused(service: Service, part: str) -> None:
+    (check,) = VALIDATED["body"]["checks"]
+    body = {**VALIDATED["body"], "checks": [{k: v for k, v in check.items() if k != part}]}
+    reply = service.send({**VALIDATED, "body": body}, token=service.person_token("vera", "approver"))
+    assert (reply.status_code, reply.json()["field"]) == (422, "body.checks[0]")
 
 
 def test_a_person_cannot_speak_as_somebody_else(service: Service) -> None:
