@@ -1,4 +1,4 @@
-"""`lineage collect …`: observers, run once or every so many seconds, over HTTP to the running service.
+"""`lineage collect git`: a repository, read once or every so many seconds, over HTTP to the running service.
 
 What was observed lies in a spool on this machine before the cursor moves on, and leaves it for a receipt: an outage or
 a crash repeats work and loses none. Cursor and spool of a repository stand in the data folder unless told otherwise.
@@ -6,36 +6,25 @@ a crash repeats work and loses none. Cursor and spool of a repository stand in t
 
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
 
-import orjson
 import typer
 
 from collectors.delivery import Delivery, Spool, Standing, Token
 from collectors.delivery.files import replace_durably
 from collectors.git import GitError
 from collectors.git import collect as read_repository
-from lineage_service.cli.exits import Exit
-from lineage_service.cli.screen import busy, emit_json, plain, say
-from lineage_service.cli.service import connected
+from lineage_service.cli.screen import busy, plain, say
 from lineage_service.client import CredentialError
 from lineage_service.errors import InputError, NotAllowedError, StoreUnavailableError
 from lineage_service.recorder.recorder import wall_clock
 from lineage_service.server.opening import read_settings
 from lineage_service.settings import Settings
 
-_collecting = typer.Typer(
-    name="collect", help="Observe a system and record what changed.", no_args_is_help=True, rich_markup_mode=None
-)
 
-_BATCH: Final = 100
-
-
-@_collecting.command(epilog="Example: lineage collect git /srv/models.git --every 300")
 def git(
     repository: Annotated[Path, typer.Argument(metavar="PATH", help="A repository, bare or not, on this machine.")],
     once: Annotated[
@@ -183,47 +172,3 @@ def _report(read: _Read) -> None:
     waits = f", {read.waiting} wait for delivery" if read.waiting else ""
     refused = f", {read.rejected} were not accepted" if read.rejected else ""
     say(f"{read.observed} facts observed{waits}{refused}.")
-
-
-@_collecting.command(epilog="Example: lineage collect openlineage events.ndjson")
-def openlineage(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="One OpenLineage event a line, as the file transport writes.")
-    ],
-) -> None:
-    """Record the OpenLineage events of a file. A repeat records nothing twice."""
-    totals = {"received": 0, "successful": 0, "failed": 0}
-    failed: list[dict[str, Any]] = []
-    with connected() as client:
-        for first, batch in _batches(file):
-            answer = client.request("POST", "/lineage/batch", json=batch)
-            for name in totals:
-                totals[name] += answer["summary"][name]
-            failed += [{**one, "line": first + one["index"]} for one in answer["failed_events"]]
-    emit_json({"summary": totals, "failed_events": failed})
-    if failed:
-        say(f"{len(failed)} events were not accepted; the service kept them in quarantine, with the reason.")
-        raise typer.Exit(Exit.BAD_INPUT)
-
-
-def _batches(file: Path) -> Iterator[tuple[int, list[Any]]]:
-    """Give the number of the first line and the events of each batch."""
-    first, batch = 1, []
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                batch.append(orjson.loads(line))
-                if len(batch) == _BATCH:
-                    yield first, batch
-                    first, batch = number + 1, []
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"line {first + len(batch)} of {file} is no JSON: {error}", field="FILE") from None
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error}", field="FILE") from error
-    if batch:
-        yield first, batch
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add this family of verbs."""
-    app.add_typer(_collecting)
