@@ -60,11 +60,15 @@ class Delivery:
         token: Token,
         spool: Spool,
         *,
+        batch: int = BATCH_EVENTS,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Nothing is sent before the first :meth:`step`. ``jitter`` gives numbers from 0 to 1."""
+        """Nothing is sent before the first :meth:`step`. ``jitter`` gives numbers from 0 to 1.
+
+        ``batch`` is how many facts go in one request: few where somebody waits for each, many for a back-fill.
+        """
         self.standing = Standing.DELIVERING
         self.receipts = Receipts(spool.path / "receipts.json")
         self._url = f"{url.rstrip('/')}/api/v1/events"
@@ -72,12 +76,13 @@ class Delivery:
         self._spool = spool
         self._clock = clock
         self._jitter = jitter
+        self._batch = batch
         self._failures = 0
         self._client = httpx.Client(transport=transport, timeout=_TIMEOUT)
 
     def step(self) -> Step:
         """Send one batch, and set aside what cannot be sent or accepted; a SpoolError means the disk failed."""
-        batch = self._spool.batch(BATCH_EVENTS)
+        batch = self._spool.batch(self._batch)
         if batch is None:
             return Step(0, None)
         for line in batch.damaged:

@@ -1,151 +1,90 @@
-"""`lineage collect git`: a repository, read once or every so many seconds, over HTTP to the running service.
-
-What was observed lies in a spool on this machine before the cursor moves on, and leaves it for a receipt: an outage or
-a crash repeats work and loses none. Cursor and spool of a repository stand in the data folder unless told otherwise.
-"""
+"""`lineage collect git`: a repository, read once or every so many seconds, over HTTP to the running service."""
 
 import signal
 import threading
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from collectors.delivery import Delivery, Spool, Standing, Token
-from collectors.delivery.files import replace_durably
-from collectors.git import GitError
-from collectors.git import collect as read_repository
-from lineage_service.cli.screen import busy, plain, say
-from lineage_service.client import CredentialError
-from lineage_service.errors import InputError, NotAllowedError, StoreUnavailableError
-from lineage_service.recorder.recorder import wall_clock
+from collectors.git import Choices, GitError
+from lineage_service.cli.collect.repository import Collector, Outcome, open_collector
+from lineage_service.cli.screen import aside, plain, say
+from lineage_service.errors import StoreUnavailableError
 from lineage_service.server.opening import read_settings
-from lineage_service.settings import Settings
 
 
 def git(
     repository: Annotated[Path, typer.Argument(metavar="PATH", help="A repository, bare or not, on this machine.")],
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every commit that branches reach, not only what runs and tags rest on.")
+    ] = False,
     once: Annotated[
         bool, typer.Option("--once", help="Read once and end. This is what happens without --every.")
     ] = False,
     every: Annotated[int | None, typer.Option(min=1, metavar="SECONDS", help="Read again and again.")] = None,
+    signatures: Annotated[
+        bool,
+        typer.Option(
+            "--signatures",
+            help="Let git check signatures: slow, and it runs the program that the repository's settings name.",
+        ),
+    ] = False,
+    changed_paths: Annotated[
+        bool, typer.Option("--changed-paths", help="Count the paths that each commit changed, with a digest of them.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Read from the beginning: what is recorded already is not repeated.")
+    ] = False,
     since: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Start from this cursor, not from the one kept here.")
     ] = None,
     state: Annotated[Path | None, typer.Option(metavar="DIR", help="Where cursor and spool are kept.")] = None,
 ) -> None:
-    """Record the commits, branches and tags of a repository that are new since the last read."""
+    """Record the commits that runs and tags rest on, and where branches and tags stand.
+
+    The service says which commits runs name; those, the tags, and all they descend from are recorded, and each read
+    adds what is new. A commit that nothing rests on is left alone: it is about people and explains no model. A run may
+    name a commit before the repository holds it, and the other way round. Force-pushes and deleted branches are
+    recorded as what they are; of a shallow clone the gap is reported, and what a later fetch brings is added.
+    """
     if once and every is not None:
         raise typer.BadParameter("give --once or --every, and not both", param_hint="--every")
-    settings = read_settings()
-    folder = state or _state_folder(settings, repository)
-    collector = _open_git(settings, repository, folder)
+    if again and since is not None:
+        raise typer.BadParameter("give --again or --since, and not both", param_hint="--again")
+    choices = Choices(everything, signatures, changed_paths, counted=aside().is_terminal)
+    collector = open_collector(read_settings(), repository, state, choices)
     claim = collector.spool.claim()
     if claim is None:
-        raise StoreUnavailableError(f"another collector works with {folder}; it will do what is to be done")
+        raise StoreUnavailableError(
+            f"another collector works with {collector.folder}; it will do what is to be done"
+        )
     try:
-        collector.begin(since)
+        collector.begin(since, again=again)
         if every is None:
-            _report(busy(f"reading {repository}", collector.read_once))
+            _report(collector.read_once(), everything=everything)
             collector.require_delivered()
         else:
-            _repeat(collector, every)
+            _repeat(collector, every, everything=everything)
     finally:
         claim.release()
-        collector.delivery.close()
+        collector.close()
 
 
-@dataclass(slots=True)
-class _Read:
-    """What one read brought."""
+EPILOG = """Examples:
 
-    observed: int
-    waiting: int
-    rejected: int
+lineage collect git . -- what runs and releases rest on, once
 
+lineage collect git /srv/models.git --every 300 -- a mirror that something else fetches into, for good
 
-@dataclass(slots=True)
-class _GitCollector:
-    """One repository with its spool and cursor."""
+lineage collect git . --all --signatures -- all of it, with signatures checked by your gpg or ssh keys
 
-    repository: Path
-    folder: Path
-    spool: Spool
-    delivery: Delivery
-
-    @property
-    def _cursor(self) -> Path:
-        return self.folder / "cursor.json"
-
-    def begin(self, since: Path | None) -> None:
-        """Take up the cursor of a file that was named, for good."""
-        if since is not None:
-            try:
-                replace_durably(self._cursor, since.read_bytes())
-            except OSError as error:
-                raise InputError(f"the cursor {since} cannot be read ({error})", field="since") from error
-
-    def read_once(self) -> _Read:
-        """Read what is new, spool it, deliver what can be delivered."""
-        rejected = self._rejected()
-        observed = 0
-        since = self._cursor.read_text(encoding="utf-8") if self._cursor.exists() else None
-        for batch in read_repository(self.repository, since or None, wall_clock()):
-            self.spool.append(batch.events)
-            observed += len(batch.events)
-            if batch.cursor is not None:
-                replace_durably(self._cursor, batch.cursor.encode())
-            self.delivery.step()
-        self._drain()
-        return _Read(observed, self.spool.waiting(), self._rejected() - rejected)
-
-    def _drain(self) -> None:
-        """Deliver until nothing waits or the way is barred."""
-        while (wait := self.delivery.step().wait) is not None:
-            if wait > 0:
-                return
-
-    def _rejected(self) -> int:
-        path = self.spool.path / "rejected.ndjson"
-        return path.read_bytes().count(b"\n") if path.exists() else 0
-
-    def require_delivered(self) -> None:
-        """Raise what keeps facts from being delivered, if anything does."""
-        waiting = self.spool.waiting()
-        if waiting and self.delivery.standing is Standing.NOT_ALLOWED:
-            raise NotAllowedError(
-                f"the service does not accept this token for the facts of git; {waiting} facts wait in "
-                f"{self.spool.path}. A source's token is needed: lineage source add git/NAME",
-                rule="token",
-            )
-        if waiting:
-            raise StoreUnavailableError(
-                f"{self.delivery.standing.value}; {waiting} facts wait in {self.spool.path}, the next run sends them"
-            )
-        if self._rejected():
-            raise InputError(f"the service could not accept some facts; they are in {self.spool.path}/rejected.ndjson")
+The token is a source's: lineage source add git/NAME prints one; give it as LINEAGE_TOKEN or LINEAGE_TOKEN_FILE.
+"""
 
 
-def _state_folder(settings: Settings, repository: Path) -> Path:
-    name = sha256(str(repository.resolve()).encode()).hexdigest()[:12]
-    return settings.data_dir / "collect" / f"git-{name}"
-
-
-def _open_git(settings: Settings, repository: Path, folder: Path) -> _GitCollector:
-    spool = Spool(folder / "spool")
-    return _GitCollector(repository, folder, spool, Delivery(settings.url, _token_of(settings), spool))
-
-
-def _token_of(settings: Settings) -> Token:
-    text = None if settings.token is None else settings.token.get_secret_value()
-    if not text and settings.token_file is None:
-        raise CredentialError("there is no token to send facts with; `lineage source add git/NAME` prints one")
-    return Token(text or None, settings.token_file)
-
-
-def _repeat(collector: _GitCollector, seconds: int) -> None:
+def _repeat(collector: Collector, seconds: int, *, everything: bool) -> None:
     """Read every so many seconds until told to stop; what fails is said, and tried again.
 
     A signal ends the wait, never a read or a delivery half-way: the second one does that.
@@ -161,14 +100,31 @@ def _repeat(collector: _GitCollector, seconds: int) -> None:
         signal.signal(number, stop)
     while not told.is_set():
         try:
-            _report(collector.read_once())
+            _report(collector.read_once(), everything=everything)
         except GitError as error:
             say(plain(f"{error}; tried again in {seconds} s"))
         told.wait(seconds)
     say("Stopped. What waits in the spool is sent by the next run.")
 
 
-def _report(read: _Read) -> None:
-    waits = f", {read.waiting} wait for delivery" if read.waiting else ""
-    refused = f", {read.rejected} were not accepted" if read.rejected else ""
-    say(f"{read.observed} facts observed{waits}{refused}.")
+def _report(read: Outcome, *, everything: bool) -> None:
+    """Say what a read brought, and what it could not know."""
+    brought = read.summary
+    say(f"{_number(brought.commits, 'commit')} and {_number(brought.moved, 'movement')} of branches and tags observed.")
+    if read.waiting:
+        say(f"{_number(read.waiting, 'fact')} wait for delivery.")
+    if read.rejected:
+        say(f"{_number(read.rejected, 'fact')} were not accepted.")
+    if not brought.told:
+        say("The service could not be asked which commits runs name: the next read asks again.")
+    elif brought.missing:
+        say(
+            f"Of {_number(brought.named, 'commit')} that runs name, {brought.missing:,} are not in this repository: "
+            "they belong to others, or a fetch brings them. Each read looks for them."
+        )
+    if brought.told and not brought.reaches and not everything:
+        say("No run names a commit of this repository yet, and it has no tags. --all records all that branches reach.")
+
+
+def _number(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

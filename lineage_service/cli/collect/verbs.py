@@ -4,13 +4,13 @@ from typing import Final
 
 import typer
 
-from lineage_service.cli.collect.git import git
+from lineage_service.cli.collect.git import EPILOG, git
 from lineage_service.cli.collect.openlineage import openlineage
 
 _collecting: Final = typer.Typer(
     name="collect", help="Observe a system and record what changed.", no_args_is_help=True, rich_markup_mode=None
 )
-_collecting.command(epilog="Example: lineage collect git /srv/models.git --every 300")(git)
+_collecting.command(epilog=EPILOG)(git)
 _collecting.command(epilog="Example: lineage collect openlineage events.ndjson")(openlineage)
 
 

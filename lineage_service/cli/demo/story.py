@@ -134,8 +134,8 @@ def _prepare(story: Story) -> None:
     environment = {**parts.mlflow_environment(story.folder), **plugin}
     port = int(story.mlflow_url.rpartition(":")[2])
     mlflow = story.server("mlflow", parts.mlflow_command(port, story.folder), story.mlflow_url, environment)
-    with story.step("a git repository with two commits, and lineage collect git"):
-        story.command_as("git/team", "collect", "git", str(_repository(story)), "--once")
+    with story.step("a git repository with two commits, and lineage collect git --all"):
+        story.command_as("git/team", "collect", "git", str(_repository(story)), "--all")
     with story.step("a feature pipeline run, told by the official OpenLineage client"):
         parts.make_data(story.folder / "applicants.csv")
         parts.run_pipeline(story.url, story.tokens["openlineage/airflow"])
