@@ -44,6 +44,7 @@ class Choices:
     signatures: bool = False
     changed_paths: bool = False
     counted: bool = False
+    batch: int = MAX_BATCH
 
 
 @dataclass(slots=True)
@@ -106,18 +107,18 @@ class _Read:
     def batches(self) -> Generator[Batch, None, None]:
         held: list[dict[str, Any]] = []
         for events in self._commits():
-            if len(held) + len(events) > MAX_BATCH:
+            if len(held) + len(events) > self.choices.batch:
                 yield Batch(held, self._on_the_way(), dataclasses.replace(self.summary))
                 held = []
             held += events
             self.summary.commits += bool(events)
         for event in movements(self.opened, self.before, self.now):
-            if len(held) == MAX_BATCH:
+            if len(held) == self.choices.batch:
                 yield Batch(held, self._on_the_way(), dataclasses.replace(self.summary))
                 held = []
             held.append(event)
             self.summary.moved += 1
-        if len(held) == MAX_BATCH:
+        if len(held) == self.choices.batch:
             yield Batch(held, self._on_the_way(), dataclasses.replace(self.summary))
             held = []
         cursor = self._at_the_end()
@@ -178,7 +179,7 @@ class _Read:
 def collect(
     repository: Path, since: str | None, now: int, ask: Ask, choices: Choices = Choices()
 ) -> Generator[Batch, None, None]:
-    """Give what a repository holds and a cursor does not know, at most ``MAX_BATCH`` events at a time.
+    """Give what a repository holds and a cursor does not know, at most ``choices.batch`` events at a time.
 
     Args:
         repository: a folder of the repository, bare or not.

@@ -8,7 +8,8 @@ Rules kept here:
 - A name that runs give is looked up each time until the repository holds it; a fetch may bring it later.
 - An abbreviated name counts when the repository knows one commit of that name. The run's own node keeps the short name,
   since another repository may hold another such commit; the report says which one was meant here.
-- Commits come parents first, so at any moment the newest ones recorded (``Frontier``) say all that is recorded.
+- Commits come parents first, so at any moment the newest ones recorded (``Frontier``) say all that is recorded. Where
+  clocks are far wrong git may take an old commit for new: it is given again, and the service knows it again.
 """
 
 from collections.abc import Callable, Collection, Iterable

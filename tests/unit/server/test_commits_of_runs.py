@@ -49,7 +49,8 @@ def test_a_long_list_comes_in_parts_that_leave_nothing_out(service: Service, mon
     monkeypatch.setattr(commits, "SCANNED", 2)
     mlflow = service.source_token("mlflow")
     service.send(*(run_of(f"run{n}", sha=SHA.format(n)) for n in range(5)), token=mlflow)
-    found, after, parts = [], 0, 0
+    found: list[str] = []
+    after, parts = 0, 0
     while True:
         part = list_from(service, after)
         found, after, parts = found + part["commits"], part["after"], parts + 1
