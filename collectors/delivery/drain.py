@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx
+import orjson
 
 from collectors.delivery import answers
 from collectors.delivery.errors import TokenError
@@ -121,9 +122,13 @@ class Delivery:
 
     def _post(self, part: list[Entry]) -> answers.Outcome:
         try:
-            headers = {"Authorization": f"Bearer {self._token.read()}", **self.receipts.header()}
-            body = {"events": [entry.event for entry in part]}
-            response = self._client.post(self._url, json=body, headers=headers)
+            headers = {
+                "Authorization": f"Bearer {self._token.read()}",
+                "Content-Type": "application/json",
+                **self.receipts.header(),
+            }
+            body = orjson.dumps({"events": [entry.event for entry in part]})
+            response = self._client.post(self._url, content=body, headers=headers)
         except TokenError as error:
             return answers.NotAllowed(str(error))
         except (httpx.TransportError, httpx.InvalidURL) as error:

@@ -72,15 +72,16 @@ def git(
         collector.close()
 
 
-EPILOG = """Examples:
+EPILOG = """\b
+Examples:
+  lineage collect git .                              what runs and tags rest on, once
+  lineage collect git /srv/models.git --every 300    a mirror that others fetch into
+  lineage collect git . --all                        every commit of every branch
+  lineage collect git . --all --again --signatures   once more, with signatures
 
-lineage collect git . -- what runs and releases rest on, once
-
-lineage collect git /srv/models.git --every 300 -- a mirror that something else fetches into, for good
-
-lineage collect git . --all --signatures -- all of it, with signatures checked by your gpg or ssh keys
-
-The token is a source's: lineage source add git/NAME prints one; give it as LINEAGE_TOKEN or LINEAGE_TOKEN_FILE.
+\b
+The token is a source's, given as LINEAGE_TOKEN or LINEAGE_TOKEN_FILE:
+  lineage source add git/NAME > git.token
 """
 
 
