@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx
+import orjson
 
 from collectors.delivery import answers
 from collectors.delivery.errors import TokenError
@@ -60,11 +61,15 @@ class Delivery:
         token: Token,
         spool: Spool,
         *,
+        batch: int = BATCH_EVENTS,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Nothing is sent before the first :meth:`step`. ``jitter`` gives numbers from 0 to 1."""
+        """Nothing is sent before the first :meth:`step`. ``jitter`` gives numbers from 0 to 1.
+
+        ``batch`` is how many facts go in one request: few where somebody waits for each, many for a back-fill.
+        """
         self.standing = Standing.DELIVERING
         self.receipts = Receipts(spool.path / "receipts.json")
         self._url = f"{url.rstrip('/')}/api/v1/events"
@@ -72,12 +77,13 @@ class Delivery:
         self._spool = spool
         self._clock = clock
         self._jitter = jitter
+        self._batch = batch
         self._failures = 0
         self._client = httpx.Client(transport=transport, timeout=_TIMEOUT)
 
     def step(self) -> Step:
         """Send one batch, and set aside what cannot be sent or accepted; a SpoolError means the disk failed."""
-        batch = self._spool.batch(BATCH_EVENTS)
+        batch = self._spool.batch(self._batch)
         if batch is None:
             return Step(0, None)
         for line in batch.damaged:
@@ -116,9 +122,13 @@ class Delivery:
 
     def _post(self, part: list[Entry]) -> answers.Outcome:
         try:
-            headers = {"Authorization": f"Bearer {self._token.read()}", **self.receipts.header()}
-            body = {"events": [entry.event for entry in part]}
-            response = self._client.post(self._url, json=body, headers=headers)
+            headers = {
+                "Authorization": f"Bearer {self._token.read()}",
+                "Content-Type": "application/json",
+                **self.receipts.header(),
+            }
+            body = orjson.dumps({"events": [entry.event for entry in part]})
+            response = self._client.post(self._url, content=body, headers=headers)
         except TokenError as error:
             return answers.NotAllowed(str(error))
         except (httpx.TransportError, httpx.InvalidURL) as error:

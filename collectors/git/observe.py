@@ -7,14 +7,15 @@ message or path can pass for another field. git 2.31 or newer is needed. Rules k
   text is converted to UTF-8, as git does by the encoding a commit names; bytes that are not UTF-8 become U+FFFD.
 - Messages are not kept: their SHA-256 tells whether two are the same.
 - Signatures are checked only when asked, because it takes a process of the signing program each. That program is the
-  one which the repository's own settings name: ask for it only where you trust those.
+  one which the repository's own settings name: ask for it only where you trust those. Where it cannot be run, git says
+  "none" or even "bad" (2.39), and so nothing is said at all: the read ends with what git complained of.
 - Times are seconds since 1970 as the commit claims them; None where git found none.
 """
 
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,11 +23,16 @@ from typing import Final
 from collectors.git.program import GitError, ask, stream
 from graph_schema.repository_names import repository_url
 
-__all__ = ["Commit", "GitError", "Identity", "Repository", "commits", "is_ancestor", "open_repository", "present"]
+__all__ = [
+    "Commit", "GitError", "Identity", "Looks", "Repository", "commits", "count", "is_ancestor", "open_repository",
+    "present", "resolve",
+]  # fmt: skip
 
 _FIELDS: Final = ("%H", "%T", "%P", "%an", "%ae", "%at", "%cn", "%ce", "%ct")
 _REF_FOLDERS: Final = ("refs/heads", "refs/tags", "refs/remotes")
 _DIGITS = re.compile(rb"\d{1,20}", re.ASCII)
+_NAME = re.compile(r"[0-9a-f]{4,64}")
+_UNCHECKED = re.compile(rb"^.*(?:cannot run|needs to be configured).*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,14 @@ class Commit:
     signature: str = ""
     changed_paths: int | None = None
     paths_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What is looked at beside what a commit holds: its signature, and the paths it changed (merges too)."""
+
+    signatures: bool = False
+    changed_paths: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +112,60 @@ def open_repository(folder: Path) -> Repository:
 
 
 def commits(
-    repository: Repository, known: Sequence[str], *, signatures: bool = False, changed_paths: bool = False
+    repository: Repository, wanted: Collection[str], known: Collection[str], looks: Looks
 ) -> Iterator[Commit]:
-    """Give every commit that can be reached from the refs and HEAD but not from ``known``, newest first.
+    """Give every commit that can be reached from ``wanted`` but not from ``known``, parents before their children.
 
     Args:
         repository: as it was opened; what moved since then is for the next time.
-        known: full hashes of commits that the repository holds.
-        signatures: let git check each signature.
-        changed_paths: count the paths that changed against the first parent; merges too.
+        wanted: full hashes of commits that the repository holds; none gives none.
+        known: the same.
+        looks: what to look at beside what a commit holds.
 
     Raises:
         GitError: if git fails on the way, a damaged repository say.
     """
-    marks = [*_FIELDS, "%G?" if signatures else "", "%B"]
-    options = ["--diff-merges=first-parent", "--name-only", "--no-renames"] if changed_paths else []
+    if not wanted:
+        return  # git would take HEAD
+    marks = [*_FIELDS, "%G?" if looks.signatures else "", "%B"]
+    options = ["--diff-merges=first-parent", "--name-only", "--no-renames"] if looks.changed_paths else []
     # Each commit begins with an empty field, which no path is.
     arguments = [
-        "log", "--stdin", "-z", "--encoding=UTF-8", "--no-show-signature", *options,
+        "log", "--stdin", "-z", "--topo-order", "--reverse", "--encoding=UTF-8", "--no-show-signature", *options,
         f"--format=tformat:%x00{'%x00'.join(marks)}",
     ]  # fmt: skip
-    lines = [*repository.tips, *(f"^{sha}" for sha in known)]
-    for fields, paths in _grouped(stream(repository.folder, arguments, lines, b"\0"), len(marks)):
-        yield _commit(fields, paths if changed_paths else None, repository.edge)
+    unchecked = _UNCHECKED if looks.signatures else None
+    pieces = stream(repository.folder, arguments, _range(wanted, known), b"\0", unchecked)
+    for fields, paths in _grouped(pieces, len(marks)):
+        yield _commit(fields, paths if looks.changed_paths else None, repository.edge)
+
+
+def count(repository: Repository, wanted: Collection[str], known: Collection[str]) -> int:
+    """Return how many commits ``commits`` would give."""
+    if not wanted:
+        return 0
+    (number,) = stream(repository.folder, ["rev-list", "--stdin", "--count"], _range(wanted, known), b"\n")
+    return int(number)
+
+
+def _range(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
+    return [*sorted(wanted), *(f"^{sha}" for sha in sorted(known))]
+
+
+def resolve(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the commit that each name means, whole or abbreviated; names of nothing, or of several, are left out.
+
+    Hashes alone are names here: a branch that is called like one is passed over.
+    """
+    wanted = sorted(name for name in set(names) if _NAME.fullmatch(name))
+    lines = [f"{name}^{{commit}}" for name in wanted]
+    answers = stream(folder, ["cat-file", "--batch-check=%(objecttype) %(objectname)"], lines, b"\n") if lines else ()
+    found: dict[str, str] = {}
+    for name, answer in zip(wanted, answers, strict=True):
+        kind, _, sha = answer.decode(errors="replace").partition(" ")
+        if kind == "commit" and sha.startswith(name):
+            found[name] = sha
+    return found
 
 
 def present(folder: Path, shas: Iterable[str]) -> set[str]:

@@ -72,10 +72,17 @@ def ask(folder: Path, arguments: Sequence[str], *, accept: Sequence[int] = (0,))
     return program.returncode, output
 
 
-def stream(folder: Path, arguments: Sequence[str], lines: Sequence[str], separator: bytes) -> Iterator[bytes]:
+def stream(
+    folder: Path,
+    arguments: Sequence[str],
+    lines: Sequence[str],
+    separator: bytes,
+    unchecked: re.Pattern[bytes] | None = None,
+) -> Iterator[bytes]:
     """Run git with ``lines`` on its standard input and give its output, cut at ``separator``, as it comes.
 
-    A reader that stops early ends the program.
+    A reader that stops early ends the program. A complaint that fits ``unchecked`` ends it too, before anything that
+    was written after the complaint is given.
 
     Raises:
         GitError: if git is missing or fails; what it gave before that has been given.
@@ -85,7 +92,7 @@ def stream(folder: Path, arguments: Sequence[str], lines: Sequence[str], separat
         given.seek(0)
         with _started(folder, arguments, given, complaints) as program:
             try:
-                yield from _cut(program.stdout, separator)
+                yield from _cut(_blocks(folder, program.stdout, complaints, unchecked), separator)
             except BaseException:
                 program.kill()
                 raise
@@ -93,9 +100,26 @@ def stream(folder: Path, arguments: Sequence[str], lines: Sequence[str], separat
             raise _failure(folder, complaints)
 
 
-def _cut(output: IO[bytes] | None, separator: bytes) -> Iterator[bytes]:
-    held: list[bytes] = []
+def _blocks(
+    folder: Path, output: IO[bytes] | None, complaints: IO[bytes], unchecked: re.Pattern[bytes] | None
+) -> Iterator[bytes]:
+    looked = 0
     while output and (block := output.read(_BLOCK)):
+        if unchecked:
+            # Read where git does not write: the program shares the place in the file with us.
+            text = os.pread(complaints.fileno(), _BLOCK, looked)
+            if found := unchecked.search(text):
+                raise GitError(
+                    f"git could not check the signatures of {folder}: {found[0].decode(errors='replace')}",
+                    "set gpg.program, gpg.ssh.program or gpg.ssh.allowedSignersFile, or leave out --signatures",
+                )
+            looked += max(text.rfind(b"\n") + 1, 0)
+        yield block
+
+
+def _cut(blocks: Iterator[bytes], separator: bytes) -> Iterator[bytes]:
+    held: list[bytes] = []
+    for block in blocks:
         first, *others = block.split(separator)
         held.append(first)
         if others:

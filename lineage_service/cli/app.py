@@ -8,7 +8,8 @@ from typing import Any, Final, cast
 import typer
 
 import lineage_service
-from lineage_service.cli import access, ask, collect, doctor, installation, rebuild, record, verify
+from lineage_service.cli import access, ask, doctor, installation, rebuild, record, verify
+from lineage_service.cli.collect import verbs as collect
 from lineage_service.cli.demo import story
 from lineage_service.cli.exits import Exit, ending_of, unforeseen
 from lineage_service.cli.screen import aside, emit, plain

@@ -203,6 +203,14 @@ class LineageClient:
         found: dict[str, Any] = self.request("GET", "/nodes", {"kind": kind, "q": q, "limit": limit, "after": after})
         return found
 
+    def commits_of_runs(self, after: int = 0) -> dict[str, Any]:
+        """Return commits that facts of runs name from record ``after`` on, the next ``after``, and if ``more`` wait.
+
+        Also a source may ask this, if it may record commits.
+        """
+        found: dict[str, Any] = self.request("GET", "/commits", {"after": after})
+        return found
+
     # ----------------------------------------------------------------------------------------------------- the ledger
 
     def records(

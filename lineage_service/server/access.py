@@ -5,6 +5,7 @@ alias          who gets in
 =============  =====================================================================================================
 ``Known``      whoever has a valid token, also a source (proofs, tiles, checkpoint: nothing there names anybody)
 ``Reader``     a person with any role: questions
+``Indexer``    a person with any role, or a source that may write code facts: which commits runs name
 ``Auditor``    auditor, admin: records, tokens, roles
 ``Admin``      admin: rights and sources
 ``Sender``     a source, or a person who may state facts; each fact is judged again by its type (``permission``)
@@ -96,7 +97,17 @@ def producer(principal: Known) -> SourcePrincipal:
     return principal
 
 
+def indexer(principal: Known) -> Principal:
+    """Let in who has to know which commits runs name: readers, and sources that record commits."""
+    if isinstance(principal, SourcePrincipal):
+        if "code" not in principal.families:
+            raise NotAllowedError("the token of this source does not cover code facts", rule="families")
+        return principal
+    return person_with(ALL_ROLES)(principal)
+
+
 Reader = Annotated[PersonPrincipal, Depends(person_with(ALL_ROLES))]
+Indexer = Annotated[Principal, Depends(indexer)]
 Auditor = Annotated[PersonPrincipal, Depends(person_with(frozenset({"auditor", "admin"})))]
 Admin = Annotated[PersonPrincipal, Depends(person_with(frozenset({"admin"})))]
 Sender = Annotated[Principal, Depends(sender)]

@@ -9,7 +9,7 @@ from lineage_service.cli.demo.tampering import forge_copy
 from lineage_service.cli.demo.world import APPLICANTS, LAKE, MODEL, MONTHS
 from lineage_service.cli.screen import emit, say
 
-_DRIFT: Final = ("live", MODEL)
+_DRIFT: Final = ("live", "--drift", MODEL)
 
 
 def ask(stage: Stage) -> None:

@@ -43,9 +43,8 @@ def prepare(stage: Stage) -> None:
     }
     environment = {**server_environment(stage.folder), **plugin}
     mlflow = stage.server("mlflow", server_command(stage.mlflow_port, stage.folder), stage.mlflow.url, environment)
-    with stage.step("a git repository with a training script; lineage collect git"):
+    with stage.step("a git repository with a training script"):
         stage.repository.make()
-        _collect_git(stage)
     with stage.step(f"mlflow server --app-name lineage, around basic-auth; users {TRAINER}, {RELEASER}, {ONLOOKER}"):
         mlflow.wait_until(lambda: _answers(f"{stage.mlflow.url}/health"), _MLFLOW_SECONDS)
         stage.mlflow.add_people()
@@ -66,7 +65,6 @@ def train_and_release(stage: Stage) -> None:
     _release(stage, _train(stage, october))
     with stage.step(f"{TRAINER} commits a change of the code: one feature more"):
         stage.repository.add_feature()
-        _collect_git(stage)
     better = _train(stage, october)
     _release(stage, better)
     with stage.step(f"a pipeline rolls version {better.version} out: lineage record deployment --target {PRODUCTION}"):
@@ -89,16 +87,14 @@ def serve_the_wrong_one(stage: Stage) -> None:
         time.sleep(0.1)
     with stage.step("the facts of MLflow have arrived"):
         stage.wait("the arrival of MLflow's facts", lambda: _arrived(stage))
+    with stage.step("lineage collect git: the commits that runs were built from"):
+        stage.command("collect", "git", str(stage.repository.folder), who="git/team")
 
 
 def roll_back(stage: Stage) -> None:
     """Roll the target back to what the registry calls Production."""
     with stage.step(f"{RELEASER} rolls {PRODUCTION} back to version 3"):
         _roll_out(stage, "3", 3, "INC-12")
-
-
-def _collect_git(stage: Stage) -> None:
-    stage.command("collect", "git", str(stage.repository.folder), "--once", who="git/team")
 
 
 def _make_table(stage: Stage, month: Month) -> None:

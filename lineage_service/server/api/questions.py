@@ -16,6 +16,7 @@ from graph_schema.kinds import KIND_BY_WORD
 from lineage_service.errors import InputError, OverloadedError
 from lineage_service.ledger.sealing import token_text
 from lineage_service.queries.asking import Asking, Opener, asking_of, instant, node_key
+from lineage_service.queries.commits import commits_of_runs
 from lineage_service.queries.deployments import DeploymentFilter, deployments
 from lineage_service.queries.drift import drift
 from lineage_service.queries.history import history
@@ -23,7 +24,7 @@ from lineage_service.queries.live import live
 from lineage_service.queries.provenance import DEPTH, LIMIT, MAX_LIMIT, impact, provenance
 from lineage_service.queries.writes import registers_of
 from lineage_service.recorder.disclosure import Disclosure
-from lineage_service.server.access import Reader
+from lineage_service.server.access import Indexer, Reader
 from lineage_service.server.parts import Parts, PartsOf
 from lineage_service.server.principals import PersonPrincipal
 
@@ -230,6 +231,18 @@ def get_nodes(
     with _asking(parts, who, times) as asking:
         found = asking.reader.find(KIND_BY_WORD[kind].value, f"{kind}:{q}", after, limit + 1, asking.cut)
     return {"nodes": found[:limit], "after": found[limit - 1] if len(found) > limit else None}
+
+
+@router.get("/commits")
+def get_commits(
+    parts: PartsOf,
+    who: Indexer,  # noqa: ARG001  who may call it
+    after: Annotated[int, Query(ge=0, le=2**62)] = 0,
+) -> dict[str, Any]:
+    """Return the commits that facts of runs name, from record ``after`` on, and where the list goes on."""
+    with _turn(), parts.installation.store.read() as reader:
+        found = commits_of_runs(reader, after)
+    return {"commits": found.commits, "after": found.after, "more": found.more}
 
 
 @router.get("/node")

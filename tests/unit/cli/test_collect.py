@@ -41,16 +41,16 @@ def test_each_read_records_what_is_new_and_repeats_nothing(
     collector: Command, served: Served, repository: Path
 ) -> None:
     before = commits(served)
-    first = collector("collect", "git", str(repository), "--once")
+    first = collector("collect", "git", "--all", str(repository), "--once")
     assert first.code == 0, first.err
     assert commits(served) == before + 1
     sha = git(repository, "rev-parse", "HEAD")
     with served.client() as client:
         assert client.node(f"commit:{sha}")["kind"] == "commit"
-    collector("collect", "git", str(repository))
+    collector("collect", "git", "--all", str(repository))
     assert commits(served) == before + 1
     git(repository, "commit", "--allow-empty", "-m", "second")
-    assert collector("collect", "git", str(repository)).code == 0
+    assert collector("collect", "git", "--all", str(repository)).code == 0
     assert commits(served) == before + 2
 
 
@@ -59,11 +59,11 @@ def test_what_cannot_be_delivered_waits_and_is_sent_by_the_next_run(
 ) -> None:
     before = commits(served)
     monkeypatch.setenv("LINEAGE_URL", f"http://127.0.0.1:{free_port()}")
-    down = collector("collect", "git", str(repository))
+    down = collector("collect", "git", "--all", str(repository))
     assert down.code == 69
     assert "wait in" in down.err
     monkeypatch.setenv("LINEAGE_URL", served.url)
-    assert collector("collect", "git", str(repository)).code == 0
+    assert collector("collect", "git", "--all", str(repository)).code == 0
     assert commits(served) == before + 1
 
 
@@ -71,7 +71,7 @@ def test_a_token_of_another_source_is_said_to_be_the_wrong_one(
     collector: Command, served: Served, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LINEAGE_TOKEN", served.source)
-    ended = collector("collect", "git", str(repository))
+    ended = collector("collect", "git", "--all", str(repository))
     assert ended.code == 77
     assert "lineage source add git/NAME" in ended.err
 
@@ -80,14 +80,15 @@ def test_a_named_cursor_takes_the_place_of_the_one_kept(
     collector: Command, served: Served, repository: Path, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    assert collector("collect", "git", str(repository), "--state", str(state)).code == 0
+    assert collector("collect", "git", "--all", str(repository), "--state", str(state)).code == 0
     kept = (state / "cursor.json").read_bytes()
     (tmp_path / "old.json").write_bytes(kept)
     git(repository, "commit", "--allow-empty", "-m", "second")
-    assert collector("collect", "git", str(repository), "--state", str(state)).code == 0
-    ended = collector("collect", "git", str(repository), "--state", str(state), "--since", str(tmp_path / "old.json"))
+    assert collector("collect", "git", "--all", str(repository), "--state", str(state)).code == 0
+    older = ["--since", str(tmp_path / "old.json")]
+    ended = collector("collect", "git", "--all", str(repository), "--state", str(state), *older)
     assert ended.code == 0, ended.err
-    assert "3 facts observed" in ended.err  # the second commit, the branch, the report: seen once more
+    assert "1 commit and 1 movement" in ended.err  # the second commit and the branch, seen once more
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collectors.git import Batch, collect
+from collectors.git import Ask, Batch, Choices, Named, collect
 from graph_schema.events import parse_event
 from graph_schema.times import parse_time
 
@@ -66,14 +66,26 @@ def new_repository(folder: Path) -> Scratch:
     return made
 
 
-def read(folder: Path, since: str | None = None, now: int = NOW, **asked: bool) -> tuple[list[Json], str]:
-    """Read a repository to its end; give the events, which the language accepts, and the cursor."""
-    batches: list[Batch] = list(collect(folder, since, now, **asked))
-    assert [batch.cursor is None for batch in batches] == [True] * (len(batches) - 1) + [False]
+def runs_name(*shas: str, after: int = 0) -> Ask:
+    """Give a service whose runs name these commits, whatever was asked before."""
+    return lambda _after: Named(frozenset(shas), after)
+
+
+def read(folder: Path, since: str | None = None, now: int = NOW, **choices: bool) -> tuple[list[Json], str]:
+    """Read all of a repository; give the events, which the language accepts, and the cursor."""
+    return read_named(folder, runs_name(), since, now, everything=True, **choices)
+
+
+def read_named(
+    folder: Path, ask: Ask, since: str | None = None, now: int = NOW, **choices: bool
+) -> tuple[list[Json], str]:
+    """Read what runs and tags rest on; give the events, which the language accepts, and the cursor."""
+    batches: list[Batch] = list(collect(folder, since, now, ask, Choices(**choices)))
+    assert [batch.last for batch in batches] == [False] * (len(batches) - 1) + [True]
     events = [event for batch in batches for event in batch.events]
     for event in events:
         parse_event(event)
-    return events, batches[-1].cursor or ""
+    return events, batches[-1].cursor
 
 
 def sha256(data: str | bytes) -> str:

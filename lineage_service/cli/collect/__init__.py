@@ -1,0 +1,1 @@
+"""`lineage collect …`: observers, one module a system, over HTTP to the running service."""
