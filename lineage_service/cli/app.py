@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import typer
 
 import lineage_service
-from lineage_service.cli import access, ask, collect, doctor, installation, rebuild, record, verify
+from lineage_service.cli import access, ask, backup, collect, doctor, installation, rebuild, record, verify
 from lineage_service.cli.demo import story
 from lineage_service.cli.exits import Exit, ending_of, unforeseen
 from lineage_service.cli.screen import aside, emit, plain
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _family in (story, installation, doctor, verify, rebuild, record, ask, collect, access):
+for _family in (story, installation, doctor, verify, rebuild, backup, record, ask, collect, access):
     _family.add_to(app)
 
 

@@ -95,6 +95,15 @@ def busy(task: str, work: Callable[[], Done]) -> Done:
         return work()
 
 
+def moving(task: str, work: Callable[[Callable[[float], None]], Done]) -> Done:
+    """Do some work that tells how much of it is done (0 to 1), shown on stderr if that is a terminal."""
+    console = aside()
+    if not console.is_terminal:
+        return work(lambda _part: None)
+    with console.status(task) as status:
+        return work(lambda part: status.update(f"{task}: {part:.0%}"))
+
+
 def listed(items: Iterable[str]) -> str:
     """Return items with commas, or a dash for none."""
     return ", ".join(items) or "-"
