@@ -8,8 +8,9 @@ from typing import Any, Final, cast
 import typer
 
 import lineage_service
-from lineage_service.cli import access, ask, backup, collect, doctor, installation, rebuild, record, verify
+from lineage_service.cli import access, ask, backup, collect, installation, rebuild, record, verify
 from lineage_service.cli.demo import story
+from lineage_service.cli.doctor import verb as doctor
 from lineage_service.cli.exits import Exit, ending_of, unforeseen
 from lineage_service.cli.screen import aside, emit, plain
 
