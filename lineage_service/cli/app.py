@@ -54,6 +54,10 @@ def run_app(arguments: Sequence[str]) -> int:
         return Exit.INTERRUPTED
     except BrokenPipeError:
         return _leave_the_pipe()
+    except SystemExit as error:  # Typer's own words (--help) met a closed pipe, and it would say 1: proven
+        if isinstance(error.__context__, BrokenPipeError):
+            return _leave_the_pipe()
+        raise
     except Exception as error:  # noqa: BLE001  the door: every error becomes a code and a sentence
         return _tell(error)
     return code if isinstance(code, int) else Exit.FINE

@@ -24,12 +24,17 @@ _REFUSED: Final = 300 * times.MICROS_PER_SECOND
 
 def look(settings: Settings, clock: Callable[[], int]) -> Iterator[Seen]:
     """Look at the service that the settings name."""
-    with httpx.Client(base_url=settings.url.rstrip("/"), timeout=_SECONDS) as client:
+    try:
+        opened = httpx.Client(base_url=settings.url.rstrip("/"), timeout=_SECONDS)
+    except httpx.InvalidURL as error:
+        yield Seen("wrong", f"LINEAGE_URL is no address: {error}", "set LINEAGE_URL to that of the service")
+        return
+    with opened as client:
         asked = clock()
         try:
             response = client.get("/readyz")
             found = response.json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        except (httpx.HTTPError, ValueError):
             yield Seen("note", f"no service answers at {settings.url}", "lineage serve")
             return
         yield _ready(settings.url, found)

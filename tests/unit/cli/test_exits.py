@@ -129,12 +129,13 @@ def test_the_door_itself_needs_no_extra(tmp_path: Path) -> None:
     assert run(code=code, folder=tmp_path, stdout=subprocess.PIPE).stdout.strip() == b"[]"
 
 
-def test_a_reader_who_leaves_early_is_no_proof_of_tampering(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["doctor"], ["doctor", "--json"], ["--version"], ["--help"]])
+def test_a_reader_who_leaves_early_is_no_proof_of_tampering(tmp_path: Path, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     code = "from lineage_service.cli.door import main; main()"
     try:
-        ended = run("doctor", code=code, folder=tmp_path, stdout=writing)
+        ended = run(*arguments, code=code, folder=tmp_path, stdout=writing)
     finally:
         os.close(writing)
     assert (ended.returncode, ended.stderr) == (141, b"")
