@@ -158,7 +158,7 @@ def test_a_token_file_that_cannot_be_read_is_a_problem(
 
 @pytest.mark.parametrize(
     ("url", "code", "text"),
-    [("http://a:b", 2, "is no address"), ("nonsense", 0, "no service answers"), ("http://127.0.0.1:1", 0, "no service")],
+    [("http://a:b", 2, "is no address"), ("nonsense", 0, "no service"), ("http://127.0.0.1:1", 0, "no service")],
 )
 def test_an_address_nobody_answers_at_is_told(
     alone: Command, ill: Served, monkeypatch: pytest.MonkeyPatch, url: str, code: int, text: str
