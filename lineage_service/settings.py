@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     url: str = Field("http://127.0.0.1:8765", description="Address of the running service, for clients and collectors.")
     token: SecretStr | None = Field(None, description="Token that clients and collectors send; see also the file.")
     token_file: Path | None = Field(None, description="File that holds the token; read again whenever it changed.")
+    log: Literal["text", "json"] | None = Field(
+        None, description="Form of what `serve` writes on stderr: text or json. Default: text on a terminal, else json."
+    )
     trusted_proxies: str = Field(
         "", description="Addresses or networks, with commas between, whose X-Forwarded-* headers are believed."
     )

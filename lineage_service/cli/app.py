@@ -8,9 +8,10 @@ from typing import Any, Final, cast
 import typer
 
 import lineage_service
-from lineage_service.cli import access, ask, doctor, installation, rebuild, record, verify
+from lineage_service.cli import access, ask, backup, installation, rebuild, record, verify
 from lineage_service.cli.collect import verbs as collect
 from lineage_service.cli.demo import story
+from lineage_service.cli.doctor import verb as doctor
 from lineage_service.cli.exits import Exit, ending_of, unforeseen
 from lineage_service.cli.screen import aside, emit, plain
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _family in (story, installation, doctor, verify, rebuild, record, ask, collect, access):
+for _family in (story, installation, doctor, verify, rebuild, backup, record, ask, collect, access):
     _family.add_to(app)
 
 
@@ -54,6 +55,10 @@ def run_app(arguments: Sequence[str]) -> int:
         return Exit.INTERRUPTED
     except BrokenPipeError:
         return _leave_the_pipe()
+    except SystemExit as error:  # Typer's own words (--help) met a closed pipe, and it would say 1: proven
+        if isinstance(error.__context__, BrokenPipeError):
+            return _leave_the_pipe()
+        raise
     except Exception as error:  # noqa: BLE001  the door: every error becomes a code and a sentence
         return _tell(error)
     return code if isinstance(code, int) else Exit.FINE

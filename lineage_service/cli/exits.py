@@ -16,6 +16,7 @@ from graph_schema.names import NameSyntaxError
 from graph_schema.times import TimeError
 from lineage_service import errors
 from lineage_service.client import errors as asked
+from lineage_service.evidence.restore import UncheckedBackupError, UnfitBackupError
 from lineage_service.ledger.errors import KeyFileError, LedgerError, NoteError, SignerRefusedError
 
 
@@ -70,6 +71,12 @@ TABLE: Final[Mapping[type[Exception], Ending]] = {
     ),
     errors.OverloadedError: Ending(Exit.UNAVAILABLE, _ACKNOWLEDGED, "try again in a few seconds"),
     errors.IntegrityError: _CORRUPT,
+    UnfitBackupError: Ending(
+        Exit.PROVEN, "nothing was put in place, and the file is as it was", "restore another back-up, or see above"
+    ),
+    UncheckedBackupError: Ending(
+        Exit.INCOMPLETE, "nothing was put in place, and the file is as it was", "mend what is named above, then restore"
+    ),
     errors.LineageError: Ending(Exit.UNAVAILABLE, _ACKNOWLEDGED, "see what is wrong: lineage doctor"),
     KeyFileError: Ending(
         Exit.UNAVAILABLE, f"{_ACKNOWLEDGED}; nothing was written", "see which file is at fault: lineage doctor"

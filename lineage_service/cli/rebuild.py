@@ -25,6 +25,7 @@ from lineage_service.recorder.installation import Places
 from lineage_service.server.opening import places_of, read_settings
 from lineage_service.store.protocol import Head
 from lineage_service.store.sqlite import SqliteStore, connect
+from lineage_service.store.sqlite_copy import remove_database
 from lineage_service.store.sqlite_errors import translated
 
 _CACHE_KIB: Final = 65536
@@ -58,7 +59,7 @@ def rebuild() -> None:
 
 def _rebuild(places: Places) -> Head:
     fresh = places.database.with_name(f"{places.database.name}.rebuilding")
-    _remove(fresh)
+    remove_database(fresh)
     try:
         store = SqliteStore(places.database)
         try:
@@ -67,7 +68,7 @@ def _rebuild(places: Places) -> Head:
             store.close()
         _exchange(places, fresh)
     finally:
-        _remove(fresh)
+        remove_database(fresh)
     return head
 
 
@@ -103,12 +104,6 @@ def _seal(connection: sqlite3.Connection, origin: str, id_key: bytes) -> None:
 def _require_same_head(connection: sqlite3.Connection) -> None:
     if connection.execute(_SAME_HEAD).fetchone()[0] != 1:
         raise IntegrityError("the ledger's head is not that of its records: run `lineage verify`; nothing was changed")
-
-
-def _remove(database: Path) -> None:
-    """Remove a database of ours with its journal; one that a crash left behind is of no use."""
-    for suffix in ("", "-wal", "-shm"):
-        database.with_name(f"{database.name}{suffix}").unlink(missing_ok=True)
 
 
 def add_to(app: typer.Typer) -> None:

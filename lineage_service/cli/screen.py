@@ -70,14 +70,20 @@ def show_lines(lines: Iterable[str]) -> None:
 
 def emit(text: str) -> None:
     """Print one line on stdout exactly as it is, never wrapped: what a script reads."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    _write(f"{text}\n")
 
 
 def emit_json(value: Any) -> None:
     """Print a value as indented JSON."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
-    sys.stdout.flush()
+    _write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError as error:  # with its number, Typer would exit with 1, which says that tampering is proven
+        raise BrokenPipeError from error
 
 
 def emit_pairs(pairs: Mapping[str, object]) -> None:
@@ -93,6 +99,15 @@ def busy(task: str, work: Callable[[], Done]) -> Done:
         return work()
     with console.status(task):
         return work()
+
+
+def moving(task: str, work: Callable[[Callable[[float], None]], Done]) -> Done:
+    """Do some work that tells how much of it is done (0 to 1), shown on stderr if that is a terminal."""
+    console = aside()
+    if not console.is_terminal:
+        return work(lambda _part: None)
+    with console.status(task) as status:
+        return work(lambda part: status.update(f"{task}: {part:.0%}"))
 
 
 def listed(items: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """`lineage verify`: is the history whole, and is the graph its fold? The exit code is the verdict.
 
-It reads files only, needs no running service and no token, and may run beside the service.
+It reads files only, needs no running service and no token, and may run beside the service. What it said last is left in
+a small file beside the database, to be shown and to decide nothing (``evidence.last_verdict``).
 """
 
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Annotated
 
 import typer
 
-from lineage_service.cli.screen import busy, emit_json, show_lines
+from lineage_service.cli.screen import busy, emit_json, say, show_lines
 from lineage_service.evidence.findings import SELF_CONSISTENT
 from lineage_service.evidence.inspection import run_verify
+from lineage_service.evidence.last_verdict import LastVerdict, leave
+from lineage_service.recorder.installation import Places
+from lineage_service.recorder.recorder import wall_clock
 from lineage_service.server.opening import places_of, read_settings
 
 
@@ -35,12 +39,21 @@ def verify(
     """Verify that the history is whole. Records, chain, tree, signatures, signer's memory; with --deep the graph."""
     places = places_of(read_settings())
     report = busy("verifying", lambda: run_verify(places, deep=deep, trust=trust, level=level, since=since))
+    _leave(places, LastVerdict.of(report, deep=deep, time=wall_clock()))
     if json:
         emit_json(report.as_dict())
     else:
         show_lines(report.lines())
     if report.exit_code:
         raise typer.Exit(report.exit_code)
+
+
+def _leave(places: Places, verdict: LastVerdict) -> None:
+    """Leave the verdict for `/metrics` and `doctor`; the verdict itself stands, whether that is possible or not."""
+    try:
+        leave(places.database, verdict)
+    except OSError as error:
+        say(f"The verdict could not be left for /metrics and doctor: {error}")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -212,6 +212,7 @@ def _judge_tail(walked: Walked, covered: int, checkpoint: Checkpoint | None, dra
     if checkpoint is None or draft.findings:
         return
     if tail > 0:
+        draft.counts["unsigned"] = tail
         draft.incomplete.append(
             f"{tail} records at the end (from {covered} on) are under no signature yet: the running service signs "
             "within a second; verify again, and start the service if it is stopped"

@@ -17,6 +17,7 @@ from lineage_service.ledger.merkle import Frontier, frontier_at, suffix_consiste
 from lineage_service.ledger.sealing import head_mac
 from lineage_service.ledger.signer import Signer
 from lineage_service.ledger.tiles import TileReader
+from lineage_service.recorder.latency import Latency
 from lineage_service.store.protocol import Head, Store
 
 _KEPT_HEADS: Final = 64
@@ -63,6 +64,7 @@ class HeadSigner:
         self._recent: list[SignedHead] = []
         self._stored = 0
         self.failures = 0
+        self.signatures = Latency()
         with store.read() as reader:
             self._head = reader.head()
             self._require_own(self._head)
@@ -146,7 +148,8 @@ class HeadSigner:
         with self._mutex:
             base, leaves, head = self._base, list(self._leaves), self._head
         proof = suffix_consistency(base, leaves)
-        note = self._signer.sign(base.size, proof, Checkpoint(self._origin, head.size, head.frontier.root()))
+        with self.signatures.timed():
+            note = self._signer.sign(base.size, proof, Checkpoint(self._origin, head.size, head.frontier.root()))
         signed = SignedHead(note.decode(), base, leaves)
         with self._mutex:
             self._base = head.frontier

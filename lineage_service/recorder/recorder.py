@@ -26,6 +26,7 @@ from lineage_service.ledger.errors import LedgerError
 from lineage_service.ledger.merkle import inclusion_proof, leaf_hash
 from lineage_service.ledger.tiles import TileReader
 from lineage_service.recorder.heads import HeadSigner, SignedHead
+from lineage_service.recorder.latency import Latency
 from lineage_service.recorder.preparation import Prepared
 from lineage_service.recorder.queue import Ack, Queue, Request
 from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Payload, SealedValue, Store
@@ -91,6 +92,7 @@ class Recorder:
         self._write_lock = threading.Lock()
         self._queue = Queue()
         self.failures = 0
+        self.commits = Latency()
         self._told_back = -1
         self._stop = threading.Event()
         self._keeper = threading.Thread(target=self._cover_at_times, name="head-keeper", daemon=True)
@@ -172,7 +174,7 @@ class Recorder:
                 request.error, request.done = error, True
 
     def _write(self, requests: Sequence[Request]) -> None:
-        with self._store.begin() as transaction:
+        with self.commits.timed(), self._store.begin() as transaction:
             ids = [item.id for request in requests for item in request.prepared]
             head, known = transaction.head(ids)
             if head.size != self._signer.size:

@@ -23,7 +23,9 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
 
 from graph_schema.events import SOURCE_TYPES, family_of
+from graph_schema.times import format_time
 from lineage_service.errors import NotAllowedError, UnauthenticatedError
+from lineage_service.server.expiry import ends_soon
 from lineage_service.server.parts import PartsOf
 from lineage_service.server.principals import PersonPrincipal, Principal, SourcePrincipal, recognise
 
@@ -42,11 +44,15 @@ def principal_of(request: Request, parts: PartsOf, _scheme: Annotated[Any, Secur
     """Return who holds the request's token; strangers are counted."""
     parts.strangers.flush_if_due()
     try:
-        principal = recognise(_bearer(request), parts.authority.rights(), parts.clock())
+        rights, now = parts.authority.rights(), parts.clock()
+        principal = recognise(_bearer(request), rights, now)
     except UnauthenticatedError:
         parts.strangers.refused()
         raise
     request.state.principal = principal
+    expires_at = rights.tokens[principal.token].expires_at
+    if expires_at is not None and ends_soon(expires_at, now):
+        request.state.token_ends = format_time(expires_at)
     return principal
 
 

@@ -18,6 +18,7 @@ from lineage_service.server.denials import Strangers
 from lineage_service.server.headers import SafeHeaders
 from lineage_service.server.parts import Parts
 from lineage_service.server.quarantine import Quarantine
+from lineage_service.server.request_log import RequestLog
 from lineage_service.settings import Settings
 
 _PROBLEM: Final[dict[int | str, dict[str, Any]]] = {
@@ -31,12 +32,13 @@ _PROBLEM: Final[dict[int | str, dict[str, Any]]] = {
 def create_app(settings: Settings, installation: Installation, clock: Callable[[], int]) -> FastAPI:
     """Return the application over an open installation; whoever opened it closes it after the application ended."""
     condition = Condition()
-    counters = Counters(installation, condition)
+    authority = Authority(installation, clock, condition.found)
+    counters = Counters(installation, condition, authority, clock)
     parts = Parts(
         settings=settings,
         installation=installation,
         clock=clock,
-        authority=Authority(installation, clock, condition.found),
+        authority=authority,
         quarantine=Quarantine(installation, clock, counters),
         strangers=Strangers(installation, clock),
         condition=condition,
@@ -60,5 +62,6 @@ def create_app(settings: Settings, installation: Installation, clock: Callable[[
     for family in (health, events, openlineage, access, ledger, questions):
         app.include_router(family.router)
     problems.install(app)
-    app.add_middleware(SafeHeaders, condition=condition)
+    app.add_middleware(RequestLog)
+    app.add_middleware(SafeHeaders, condition=condition)  # the last one added is the outermost
     return app

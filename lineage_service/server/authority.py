@@ -61,6 +61,7 @@ class SourceGrant:
     method: str = "declared"
     families: frozenset[str] = frozenset()
     cap: str = "observed"
+    heartbeat_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,34 +107,46 @@ class Authority:
             return self._rights
 
     def _read(self, reader: Reader, head: Head) -> Rights:
-        cut = Cut(END_OF_TIME - 1, head.size - 1)
-        found = [point for slot in _SLOTS for point in reader.points(PointQuery(slot=slot), cut)]
-        tiles = TileReader(reader.hashes, reader.tile)
-        proven = [(point, record) for point in found if (record := self._proof(point, reader, tiles, head)) is not None]
-        if missing := len(found) - len(proven):
+        rights = rights_at(reader, head, self._proven)
+        if rights.unproven:
             self._alarm("unproven rights")
-            _log.error("%d rights in the graph are unproven and do not count: run `lineage verify --deep`", missing)
-        return Rights(
-            head.size,
-            _tokens(_of(proven, "token")),
-            _roles(_of(proven, "role")),
-            _sources(_of(proven, "registered")),
-            {(point.subject, point.slot): instant_of(point.order) for point, _ in proven},
-            missing,
-        )
+            _log.error(
+                "%d rights in the graph are unproven and do not count: run `lineage verify --deep`", rights.unproven
+            )
+        return rights
 
-    def _proof(self, point: Point, reader: Reader, tiles: TileReader, head: Head) -> Mapping[str, Any] | None:
-        """Return the record that proves a point, or None."""
-        record = self._proven.get(point.seq)
-        if record is None:
-            record = _proven_record(point.seq, reader, tiles, head)
-            if record is None or record["source"]["kind"] != OWN_KIND:
-                return None
-            self._proven[point.seq] = record
-        changes = fold(record)
-        folded = (point.subject, point.slot, point.n, dict(point.value))
-        holds = changes.order == point.order and any((s, t, n, dict(v)) == folded for s, t, n, v in changes.points)
-        return record if holds else None
+
+def rights_at(reader: Reader, head: Head, known: dict[int, Mapping[str, Any]] | None = None) -> Rights:
+    """Return the rights that the records under ``head`` prove; ``known`` keeps records proven before, and grows."""
+    cut = Cut(END_OF_TIME - 1, head.size - 1)
+    found = [point for slot in _SLOTS for point in reader.points(PointQuery(slot=slot), cut)]
+    tiles = TileReader(reader.hashes, reader.tile)
+    kept = {} if known is None else known
+    proven = [(point, record) for point in found if (record := _proof(point, reader, tiles, head, kept)) is not None]
+    return Rights(
+        head.size,
+        _tokens(_of(proven, "token")),
+        _roles(_of(proven, "role")),
+        _sources(_of(proven, "registered")),
+        {(point.subject, point.slot): instant_of(point.order) for point, _ in proven},
+        len(found) - len(proven),
+    )
+
+
+def _proof(
+    point: Point, reader: Reader, tiles: TileReader, head: Head, known: dict[int, Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """Return the record that proves a point, or None."""
+    record = known.get(point.seq)
+    if record is None:
+        record = _proven_record(point.seq, reader, tiles, head)
+        if record is None or record["source"]["kind"] != OWN_KIND:
+            return None
+        known[point.seq] = record
+    changes = fold(record)
+    folded = (point.subject, point.slot, point.n, dict(point.value))
+    holds = changes.order == point.order and any((s, t, n, dict(v)) == folded for s, t, n, v in changes.points)
+    return record if holds else None
 
 
 def _proven_record(seq: int, reader: Reader, tiles: TileReader, head: Head) -> Mapping[str, Any] | None:
@@ -203,5 +216,6 @@ def _sources(proven: Iterable[Proven]) -> dict[str, SourceGrant]:
             method=body.get("method", "declared"),
             families=frozenset(body.get("families", ())),
             cap=body.get("assurance", "observed"),
+            heartbeat_seconds=body.get("heartbeat_seconds"),
         )
     return sources

@@ -1,14 +1,14 @@
-"""What /metrics shows, in a registry of this application's own: figures only, no names of anything recorded."""
+"""What /metrics shows, in a registry of this application's own: what routes report, and what ``gauges`` reads."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from lineage_service.recorder.installation import Installation
+from lineage_service.server.authority import Authority
 from lineage_service.server.condition import Condition
+from lineage_service.server.gauges import LogFigures, SourceFigures, VerificationFigures
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -16,9 +16,13 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 class Counters:
     """Counts what routes report, and reads the rest when asked."""
 
-    def __init__(self, installation: Installation, condition: Condition) -> None:
+    def __init__(
+        self, installation: Installation, condition: Condition, authority: Authority, clock: Callable[[], int]
+    ) -> None:
         self._registry = CollectorRegistry(auto_describe=True)
-        self._registry.register(_State(installation, condition))
+        self._registry.register(LogFigures(installation, condition))
+        self._registry.register(SourceFigures(installation, authority, clock))
+        self._registry.register(VerificationFigures(installation))
         self._problems = Counter("lineage_problems", "Requests refused or failed.", ["type"], registry=self._registry)
         self._kept = Counter("lineage_quarantine_kept", "Refused bodies kept.", registry=self._registry)
         self._bytes = Counter("lineage_quarantine_bytes", "Bytes of refused bodies kept.", registry=self._registry)
@@ -40,19 +44,3 @@ class Counters:
     def text(self) -> bytes:
         """Return all figures in the text format."""
         return generate_latest(self._registry)
-
-
-class _State(Collector):
-    def __init__(self, installation: Installation, condition: Condition) -> None:
-        self._installation = installation
-        self._condition = condition
-
-    def collect(self) -> Iterator[Metric]:
-        heads, recorder = self._installation.heads, self._installation.recorder
-        yield GaugeMetricFamily("lineage_records", "Records committed.", heads.size)
-        yield GaugeMetricFamily("lineage_unsigned_records", "Records no signature covers yet.", heads.unsigned)
-        yield GaugeMetricFamily("lineage_queued_records", "Records waiting to be written.", recorder.queued)
-        yield CounterMetricFamily("lineage_sign_failures", "Heads that could not be signed or stored.", heads.failures)
-        yield CounterMetricFamily("lineage_commit_failures", "Groups that could not be committed.", recorder.failures)
-        findings = sum(self._condition.findings.values())
-        yield GaugeMetricFamily("lineage_integrity_findings", "What the service found wrong with itself.", findings)

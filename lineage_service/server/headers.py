@@ -12,7 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lineage_service.server import expiry
 from lineage_service.server.condition import Condition
+from lineage_service.server.log_lines import REQUEST
 from lineage_service.server.problems import unexpected_problem
 
 SAFE: Final[dict[str, str]] = {
@@ -46,13 +48,14 @@ class SafeHeaders:
         given = request.headers.get(REQUEST_ID, "")
         identifier = given if _FORM.fullmatch(given) else os.urandom(8).hex()
         request.state.request_id = identifier
+        token = REQUEST.set(identifier)
         started = False
 
         async def send_safely(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                self._add(MutableHeaders(scope=message), identifier)
+                self._add(MutableHeaders(scope=message), identifier, getattr(request.state, "token_ends", None))
             await send(message)
 
         try:
@@ -62,10 +65,14 @@ class SafeHeaders:
                 raise
             reply = await run_in_threadpool(unexpected_problem, request, error)
             await reply(scope, receive, send_safely)
+        finally:
+            REQUEST.reset(token)
 
-    def _add(self, headers: MutableHeaders, identifier: str) -> None:
+    def _add(self, headers: MutableHeaders, identifier: str, token_ends: str | None) -> None:
         for name, value in SAFE.items():
             headers.setdefault(name, value)
         headers[REQUEST_ID] = identifier
+        if token_ends is not None:
+            headers[expiry.HEADER] = token_ends
         if self._condition.degraded:
             headers[DEGRADED] = "degraded"

@@ -15,6 +15,7 @@ import uvicorn
 
 from lineage_service.recorder.recorder import wall_clock
 from lineage_service.server.app import create_app
+from lineage_service.server.log_lines import form_for, logging_in
 from lineage_service.server.opening import open_installation
 from lineage_service.settings import Settings, unknown_names
 
@@ -27,19 +28,6 @@ again while they grew (a quarter of the slowest answers' time), and hardly any o
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _log = logging.getLogger("lineage.server")
 
-# Requests are not logged: their addresses may hold names, and what happened stands in the ledger.
-LOGGING: Final[dict[str, Any]] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "loggers": {
-        "lineage": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-        "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "uvicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
-    },
-}
-
 
 def server_of(settings: Settings, app: Any) -> uvicorn.Server:
     """Return the HTTP server for an application under these settings."""
@@ -50,7 +38,7 @@ def server_of(settings: Settings, app: Any) -> uvicorn.Server:
         workers=1,  # one writer a log: more processes would only wait for its lock
         access_log=False,
         server_header=False,
-        log_config=LOGGING,
+        log_config=logging_in(form_for(settings.log, sys.stderr)),
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
         timeout_graceful_shutdown=_GRACE_SECONDS,
@@ -64,6 +52,7 @@ def serve(settings: Settings) -> None:
     installation = open_installation(settings)
     try:
         server = server_of(settings, create_app(settings, installation, wall_clock))
+        logging.captureWarnings(capture=True)
         _warn(settings)
         _log.info("serving %s on %s", installation.origin, settings.listen)
         settle_interpreter()

@@ -35,11 +35,13 @@ def test_every_error_of_ours_has_an_ending(error: type[Exception]) -> None:
 
 def test_only_what_is_proven_ends_with_1() -> None:
     proven = {error.__name__ for error, ending in TABLE.items() if ending.code is Exit.PROVEN}
-    assert proven == {"IntegrityError", "SignerRefusedError", "LedgerError", "RolledBackError", "DamageError"}
+    assert proven == {
+        "IntegrityError", "SignerRefusedError", "LedgerError", "RolledBackError", "DamageError", "UnfitBackupError",
+    }  # fmt: skip
 
 
 def test_the_codes_are_those_of_the_contract() -> None:
-    assert {code.value for code in (ending.code for ending in TABLE.values())} == {1, 64, 65, 69, 77}
+    assert {code.value for code in (ending.code for ending in TABLE.values())} == {1, 2, 64, 65, 69, 77}
 
 
 def replying(status: int, word: str | None, **headers: str) -> httpx.Response:
@@ -127,12 +129,13 @@ def test_the_door_itself_needs_no_extra(tmp_path: Path) -> None:
     assert run(code=code, folder=tmp_path, stdout=subprocess.PIPE).stdout.strip() == b"[]"
 
 
-def test_a_reader_who_leaves_early_is_no_proof_of_tampering(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["doctor"], ["doctor", "--json"], ["--version"], ["--help"]])
+def test_a_reader_who_leaves_early_is_no_proof_of_tampering(tmp_path: Path, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     code = "from lineage_service.cli.door import main; main()"
     try:
-        ended = run("doctor", code=code, folder=tmp_path, stdout=writing)
+        ended = run(*arguments, code=code, folder=tmp_path, stdout=writing)
     finally:
         os.close(writing)
     assert (ended.returncode, ended.stderr) == (141, b"")

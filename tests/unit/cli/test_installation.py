@@ -180,9 +180,10 @@ def test_doctor_finds_nothing_wrong_with_a_fresh_installation(initialised: Comma
     ended = initialised("doctor", "--json")
     assert ended.code == 0
     notes = [one["what"] for one in json.loads(ended.out) if one["how"] != "good"]
-    assert len(notes) == 2
+    assert len(notes) == 3
     assert "root.key is still on this machine" in notes[0]
-    assert "no service answers" in notes[1]
+    assert "nothing tells of a verification" in notes[1]
+    assert "no service answers" in notes[2]
 
 
 def test_doctor_names_the_setting_that_was_meant(initialised: Command, monkeypatch: pytest.MonkeyPatch) -> None:
