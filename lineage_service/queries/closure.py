@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graph_schema import names
-from graph_schema.kinds import FIRST_LINEAGE, LAST_LINEAGE, Edge, How
+from graph_schema.kinds import FIRST_LINEAGE, LAST_LINEAGE, Edge, How, Role
 from lineage_service.queries.asking import Asking
+from lineage_service.queries.passages import EdgeFact, Key, Passages, nearest
 from lineage_service.queries.runs import Runs
 from lineage_service.queries.versions import VersionNames, is_undated, undated
 from lineage_service.queries.writes import (
@@ -29,23 +30,12 @@ from lineage_service.store.protocol import Assertion, Direction
 
 _LINEAGE: Final = (int(FIRST_LINEAGE), int(LAST_LINEAGE))
 _PRODUCED_BY, _USED, _READ = int(Edge.PRODUCED_BY), int(Edge.USED), int(Edge.READ)
+_DERIVED_FROM, _STATED = int(Edge.DERIVED_FROM), int(Role.STATED)
 _VERSION_OF, _SAME_AS = int(Edge.VERSION_OF), int(Edge.SAME_AS)
 _INFERRED: Final = int(How.INFERRED)
 _STORE_SLACK: Final = 4
 _NO_LIMIT: Final = 10**9
 _OWNS_VERSIONS: Final = {"dataset": "dataset_version", "model": "model_version", "prompt": "prompt_version"}
-
-Key = tuple[str, int, str]
-
-
-@dataclass(slots=True)
-class EdgeFact:
-    """An edge as answers show it: earliest instant, strongest how, union of roles, first record; None if inferred."""
-
-    how: int
-    roles: int
-    seq: int | None
-
 
 @dataclass(slots=True)
 class Closure:
@@ -71,6 +61,7 @@ class Closure:
     _outputs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _set_aside: dict[str, dict[str, list[Assertion]]] = field(default_factory=dict)
     _reads_done: dict[Read, str | None] = field(default_factory=dict)
+    _stated: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.runs = Runs(self.asking)
@@ -127,6 +118,8 @@ class Closure:
         if self.direction == "down":
             self._fetch_readers({dataset_of(version) for version in versions})
             self._fetch_named_inputs({key for key in met if names.kind_of(key) == "dataset"})
+        stated, self._stated = self._stated, set()
+        self._take(self._fetch(self._not_walked("up", stated), "up", _DERIVED_FROM))
 
     def _fetch_named_inputs(self, datasets: set[str]) -> None:
         """Find which versions the readers of datasets in the answer name, be these versions in the answer or not."""
@@ -199,6 +192,8 @@ class Closure:
             if one.type == _PRODUCED_BY and names.kind_of(one.start) == "dataset_version":
                 self._makers[one.start].add(one.end)
                 self._outputs[one.end].add(one.start)
+                if one.roles & _STATED:
+                    self._stated.add(one.start)
 
     def _named(self, key: str, at: int) -> str:
         """Return the key that stands for a node in the answer."""
@@ -268,6 +263,7 @@ class Closure:
         """Compute distances from the root over the edges as read: SAME_AS costs nothing and goes both ways."""
         near: dict[str, list[str]] = {}
         far: dict[str, list[str]] = {}
+        partial = Passages(self.edges)
         for start, kind, end in self.edges:
             if kind == _SAME_AS:
                 near.setdefault(start, []).append(end)
@@ -276,10 +272,11 @@ class Closure:
                 if end in self.owners:
                     far.setdefault(end, []).append(start)
             elif self.direction == "up":
-                far.setdefault(start, []).append(end)
+                far.setdefault(start, []).append(partial.above(start, kind, end))
             else:
-                far.setdefault(end, []).append(start)
-        self.distances = _distances(self._root_as_read(), near, far, self.depth)
+                far.setdefault(end, []).append(partial.below(start, kind, end))
+        far.update(partial.ways_up() if self.direction == "up" else partial.ways_down())
+        self.distances = nearest(_distances(self._root_as_read(), near, far, self.depth))
 
     def _root_as_read(self) -> str:
         """The root itself may be a twin or an undated name."""

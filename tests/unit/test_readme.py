@@ -22,7 +22,7 @@ from tests.service import make_service
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SETTING = re.compile(r"\bLINEAGE_[A-Z0-9_]+")
 CODE = re.compile(r"`([^`]+)`")
-MOST_LINES = 350
+MOST_LINES = 360
 
 
 def section(title: str) -> str:

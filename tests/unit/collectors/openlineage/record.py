@@ -77,8 +77,8 @@ def sink() -> Any:
 
 def run(command: list[str], folder: Path, settings: Mapping[str, str], *, may_fail: bool = False) -> None:
     """Run one command of a producer; one that fails unasked ends the recording."""
-    print("$", *command, flush=True)  # noqa: T201  a script for people
-    done = subprocess.run(  # noqa: S603  the commands are written below
+    print("$", *command, flush=True)
+    done = subprocess.run(
         command, cwd=folder, env={**os.environ, **settings}, timeout=PATIENCE, check=False
     )
     if done.returncode and not may_fail:
@@ -98,7 +98,7 @@ def neutral(requests: Requests, folder: Path, venv: Path, url: str) -> Requests:
     ):
         text = text.replace(found, word)
     text = re.sub(r"/srv/venv/lib/python[0-9.]+/site-packages", "/srv/venv/site-packages", text)
-    text = text.replace(f'"{getpass.getuser()}"', '"trainer"')
+    text = text.replace(f': "{getpass.getuser()}"', ': "trainer"')  # a value, never a key: "root" is one
     cleaned: Requests = json.loads(text)
     return cleaned
 
@@ -178,4 +178,4 @@ def record(producer: str, venv: Path) -> Path:
 
 
 if __name__ == "__main__":
-    print(record(sys.argv[1], Path(sys.argv[2])))  # noqa: T201  a script for people
+    print(record(sys.argv[1], Path(sys.argv[2])))
