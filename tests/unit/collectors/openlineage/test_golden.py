@@ -1,0 +1,104 @@
+"""Recordings of real producers against what a person wrote down after reading them: in order, shuffled, twice."""
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from graph_schema import times
+from tests.service import Service, make_service
+from tests.unit.collectors.openlineage.events import Json, recording
+from tests.unit.collectors.openlineage.expectation import HERE, Graph, expected, held
+
+RETRIES = "openlineage-http-retry-observed"
+NAMES = sorted(path.stem for path in (HERE / "recordings").glob("*.json"))
+LATER = times.parse_time("2026-11-27T00:00:00Z")
+
+
+def events(name: str) -> list[Json]:
+    """Give the events of a recording in the order in which they came, repeats included."""
+    sent = recording(f"{name}.json")
+    if name != RETRIES:
+        return [request["body"] for request in sent]
+    # Of these requests only time and type were written down; the client sent its usual event.
+    template = recording("openlineage-python-1.54.0-requests.json")[0]["body"]
+    return [template | {key: one[key] for key in ("eventTime", "eventType")} for one in sent]
+
+
+def shuffled(seed: int) -> Callable[[list[Json]], list[Json]]:
+    def shuffle(sent: list[Json]) -> list[Json]:
+        return Random(seed).sample(sent, len(sent))  # noqa: S311  an order of arrival, not a secret
+
+    shuffle.__name__ = f"shuffled by {seed}"
+    return shuffle
+
+
+def in_order(sent: list[Json]) -> list[Json]:
+    return sent
+
+
+def twice(sent: list[Json]) -> list[Json]:
+    return sent + sent
+
+
+def backwards_and_again(sent: list[Json]) -> list[Json]:
+    return sent[::-1] + Random(7).sample(sent, len(sent))  # noqa: S311  an order of arrival, not a secret
+
+
+ORDERS = [in_order, twice, backwards_and_again, shuffled(1), shuffled(2), shuffled(3)]
+
+
+def replayed(service: Service, sent: list[Json]) -> Graph:
+    """Send events one at a time as their producers do, every second one in gzip, and read the graph."""
+    service.clock.now = LATER
+    token = service.source_token("openlineage", "recorded")
+    for number, event in enumerate(sent):
+        raw = json.dumps(event).encode()
+        packed = {"Content-Encoding": "gzip"} if number % 2 else {}
+        reply = service.post("/api/v1/lineage", gzip.compress(raw) if packed else raw, token, **packed)
+        assert reply.status_code == 201, reply.text
+    return held(service)
+
+
+def test_every_recording_has_an_expectation() -> None:
+    assert sorted(path.stem for path in (HERE / "expected").glob("*.txt")) == NAMES
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recording_gives_what_a_person_expects_of_it_in_any_order(
+    tmp_path: Path, name: str, order: Callable[[list[Json]], list[Json]]
+) -> None:
+    with make_service(tmp_path) as service:
+        found = replayed(service, order(events(name)))
+    wanted = expected(name)
+    for section in Graph.__dataclass_fields__:
+        assert getattr(found, section) == getattr(wanted, section), section
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_gives_the_same_and_its_repeat_records_nothing(tmp_path: Path, name: str) -> None:
+    with make_service(tmp_path) as service:
+        service.clock.now = LATER
+        token = service.source_token("openlineage", "recorded")
+        sizes = []
+        for _ in range(2):
+            reply = service.post("/api/v1/lineage/batch", events(name), token)
+            assert (reply.status_code, reply.json()["status"]) == (200, "success")
+            sizes.append(service.size)
+        assert held(service) == expected(name)
+        assert sizes[0] == sizes[1]
+
+
+def test_all_recordings_in_one_ledger_give_each_its_own(tmp_path: Path) -> None:
+    """Only the two recordings of the Python client tell of the same run, in which FAIL is the last word."""
+    apart = [name for name in NAMES if name != RETRIES]
+    with make_service(tmp_path) as service:
+        sent = [event for name in apart for event in events(name)]
+        found = replayed(service, shuffled(5)(sent))
+    wanted = [expected(name) for name in apart]
+    for section in Graph.__dataclass_fields__:
+        assert getattr(found, section) == set().union(*(getattr(one, section) for one in wanted)), section
