@@ -11,6 +11,7 @@ from tests.properties.reference_versions import parse
 STRENGTH = ("unknown", "started", "running", "complete", "aborted", "failed")
 TERMINAL = ("failed", "aborted", "complete")
 BEFORE_THE_FIRST = -1
+SEVEN_DAYS = 7 * 24 * 3600 * 1_000_000
 
 
 class Execution(NamedTuple):
@@ -80,9 +81,11 @@ class Runs:
         ]
 
     def outcome_of(self, execution: Execution) -> str:
-        """Return the strongest state of one execution."""
-        words = [point.value["state"] for point in self._states_of(execution)]
-        return max(words, key=STRENGTH.index, default="unknown")
+        """Return the strongest state of one execution; of one that fell silent long ago nothing is known."""
+        points = self._states_of(execution)
+        word = max((point.value["state"] for point in points), key=STRENGTH.index, default="unknown")
+        silent = all(point.origin.at < self._cut.as_of - SEVEN_DAYS for point in points)
+        return "unknown" if silent and word not in TERMINAL else word
 
     def _terminal_time(self, execution: Execution) -> int | None:
         ends = [point.origin.at for point in self._states_of(execution) if point.value["state"] in TERMINAL]
