@@ -14,8 +14,8 @@ from typing import Final
 from graph_schema import names
 from graph_schema.kinds import FIRST_LINEAGE, LAST_LINEAGE, Edge, How, Role
 from lineage_service.queries.asking import Asking
-from lineage_service.queries.passages import EdgeFact, Key, Passages, nearest
-from lineage_service.queries.runs import Runs
+from lineage_service.queries.passages import EdgeFact, Executions, Key, Passages, nearest
+from lineage_service.queries.runs import Place, Runs
 from lineage_service.queries.versions import VersionNames, is_undated, undated
 from lineage_service.queries.writes import (
     Read,
@@ -62,6 +62,7 @@ class Closure:
     _set_aside: dict[str, dict[str, list[Assertion]]] = field(default_factory=dict)
     _reads_done: dict[Read, str | None] = field(default_factory=dict)
     _stated: set[str] = field(default_factory=set)
+    _read_by: dict[str, dict[str, set[Place]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.runs = Runs(self.asking)
@@ -162,7 +163,7 @@ class Closure:
         concerned = {read.dataset: self._versions[read.dataset] for read in others}
         readers = shown + self.writes.that_may_mean(concerned, others)
         for read in readers:
-            self._take(self._set_aside[read.dataset].pop(read.run))
+            self._take(self._set_aside[read.dataset].pop(read.run, ()))
         self._take(self._fetch({read.run for read in readers}, "up", _USED))
 
     def _reads_set_aside(self, datasets: Iterable[str]) -> list[Read]:
@@ -240,15 +241,36 @@ class Closure:
         ]
 
     def _infer(self, reads: list[Read]) -> None:
-        new = [read for read in reads if read not in self._reads_done]
+        self.runs.read({read.run for read in reads})
+        each = [one for read in reads for one in self.writes.each_execution(read)]
+        new = [read for read in each if read not in self._reads_done]
         self._reads_done.update(versions_read(self.asking, new, self.writes))
         self.unknown_reads = set()
-        for read in reads:
+        self._read_by = {}
+        for read in each:
             version = self._reads_done[read]
             if version is None:
                 self.unknown_reads.add((read.run, read.dataset))
-            else:
-                self._add((read.run, _USED, self.writes.twin(version)), _INFERRED, read.roles, None)
+                continue
+            named = self.writes.twin(version)
+            self._add((read.run, _USED, named), _INFERRED, read.roles, None)
+            if read.place is not None:
+                self._read_by.setdefault(read.run, {}).setdefault(named, set()).add(read.place)
+
+    def _divided(self) -> Executions:
+        """Return what belongs to single executions of runs: inferred inputs, and the outputs of these runs."""
+        read_by = {
+            run: by_version
+            for run, by_version in self._read_by.items()
+            if any(len(places) < len(self.runs.known[run].known) for places in by_version.values())
+        }
+        outputs = [(start, end) for start, kind, end in self.edges if kind == _PRODUCED_BY and end in read_by]
+        wrote = {
+            (output, run): self.writes.wrote(output, run)
+            for output, run in outputs
+            if names.kind_of(output) == "dataset_version"
+        }
+        return Executions(read_by, {pair: places for pair, places in wrote.items() if places})
 
     def _add(self, key: Key, how: int, roles: int, seq: int | None) -> None:
         known = self.edges.get(key)
@@ -263,7 +285,7 @@ class Closure:
         """Compute distances from the root over the edges as read: SAME_AS costs nothing and goes both ways."""
         near: dict[str, list[str]] = {}
         far: dict[str, list[str]] = {}
-        partial = Passages(self.edges)
+        partial = Passages(self.edges, self._divided())
         for start, kind, end in self.edges:
             if kind == _SAME_AS:
                 near.setdefault(start, []).append(end)

@@ -171,14 +171,14 @@ class Answers:
         for start, kind, end in lineage:
             one, other = (start, end) if up else (end, start)
             steps.append((one, other, 1))
-            if kind is Edge.PRODUCED_BY and up and self._stated(start, end):
+            if kind is Edge.PRODUCED_BY and up and (start, end) in self._partial:
                 steps[-1] = (start, f"{end}{PASSING}{start}", 1)
             if (start, end) in inputs and not up:
                 steps[-1] = (end, f"{start}{PASSING}{end}", 1)
                 made = [output for run, output in outputs if run == start and self._counts(output, start, end)]
                 steps += [(f"{start}{PASSING}{end}", output, 1) for output in made]
             if up and names.kind_of(start) == "run":
-                of_it = [output for run, output in outputs if run == start and self._stated(output, start)]
+                of_it = [output for run, output in outputs if run == start and (output, start) in self._partial]
                 counting = [one for one in of_it if (start, end) not in inputs or self._counts(one, start, end)]
                 steps += [(f"{start}{PASSING}{output}", end, 1) for output in counting]
         return steps
@@ -188,10 +188,30 @@ class Answers:
 
     def _counts(self, output: str, run: str, read: str) -> bool:
         """Tell whether what a run read counts for one of its outputs."""
-        if not self._stated(output, run):
+        if self._stated(output, run):
+            made_of = {end for start, kind, end in self.edges if start == output and kind is Edge.DERIVED_FROM}
+            if _dataset_behind(read) not in {_dataset_behind(one) for one in made_of}:
+                return False
+        used = self.edges.get((run, Edge.USED, read))
+        if used is None or used.how is not How.INFERRED or names.kind_of(output) != "dataset_version":
             return True
-        made_of = {end for start, kind, end in self.edges if start == output and kind is Edge.DERIVED_FROM}
-        return _dataset_behind(read) in {_dataset_behind(one) for one in made_of}
+        readers = {one.execution for one in self._reads if (one.run, one.version) == (run, read)}
+        writers = self.runs.wrote(output, run)
+        return None in readers or not writers or bool(readers & writers)
+
+    @cached_property
+    def _partial(self) -> set[tuple[str, str]]:
+        """The (output, run) for which not everything counts that the run read."""
+        inputs: dict[str, list[str]] = {}
+        for start, kind, end in self.edges:
+            if kind in (Edge.USED, Edge.READ):
+                inputs.setdefault(start, []).append(end)
+        outputs = [(start, end) for start, kind, end in self.edges if kind is Edge.PRODUCED_BY]
+        return {
+            (output, run)
+            for output, run in outputs
+            if self._stated(output, run) or not all(self._counts(output, run, one) for one in inputs.get(run, ()))
+        }
 
     def _row(self, edge: tuple[str, Edge, str]) -> EdgeRow:
         known = self.edges[edge]

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from graph_schema import times
+from graph_schema import names, times
 from tests.service import Service, make_service
 from tests.unit.collectors.openlineage.events import Json, recording
 from tests.unit.collectors.openlineage.expectation import HERE, Graph, expected, held
@@ -102,3 +102,32 @@ def test_all_recordings_in_one_ledger_give_each_its_own(tmp_path: Path) -> None:
     wanted = [expected(name) for name in apart]
     for section in Graph.__dataclass_fields__:
         assert getattr(found, section) == set().union(*(getattr(one, section) for one in wanted)), section
+
+
+@pytest.mark.parametrize("order", [in_order, shuffled(4)], ids=lambda order: order.__name__)
+def test_what_a_rerun_made_rests_on_what_the_rerun_read_although_all_run_ids_are_the_same(
+    tmp_path: Path, order: Callable[[list[Json]], list[Json]]
+) -> None:
+    one, two = "manual__2026-11-26T19:09:54.758672+00:00", "manual__2026-11-26T19:10:06.910798+00:00"
+    extract, train = "019b7c01-0400-7ae8-87ef-63ba135bd1b6", "019b7c01-0400-7648-8205-cb8f0b2cb0ab"
+
+    def version(name: str, run: str, execution: str) -> str:
+        return names.dataset_version("file", f"/srv/lake/{name}", f"run-{run}/{execution}")
+
+    with make_service(tmp_path) as service:
+        replayed(service, order(events("openlineage-airflow-3.3.2-requests")))
+        for mine, other in ((one, two), (two, one)):
+            model, clean = version("model.bin", train, mine), version("clean_orders.csv", extract, mine)
+            above = reached(service, model, "provenance")
+            assert clean in above
+            assert version("clean_orders.csv", extract, other) not in above
+            below = reached(service, clean, "impact")
+            assert model in below
+            assert version("model.bin", train, other) not in below
+
+
+def reached(service: Service, node: str, question: str) -> set[str]:
+    reply = service.client.get(
+        f"/api/v1/{question}", params={"node": node}, headers={"Authorization": f"Bearer {service.admin_token}"}
+    )
+    return set(reply.json()["value"]["nodes"])
