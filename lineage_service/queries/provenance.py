@@ -100,6 +100,8 @@ def display_name(key: str) -> str:
         return f"{parts[1]}/{parts[2]}"
     if kind == "dataset_version":
         return f"{parts[1]}@{parts[2]}"
+    if kind == "column":
+        return f"{parts[1]}.{parts[2]}"
     if kind in {"target", "source"}:
         return "/".join(parts)
     return parts[-1]

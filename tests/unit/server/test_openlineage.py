@@ -105,7 +105,9 @@ def test_a_column_shows_which_fields_its_values_come_from_and_which_only_decided
         "amount": ["direct"],
         "id": ["indirect"],
     }
-    said = total["nodes"]["column:s3://lake::x::total"]["properties"]
+    shown = total["nodes"]["column:s3://lake::x::total"]
+    said = shown["properties"]
+    assert shown["name"] == "x.total"
     assert said["direct:column:s3://lake::a::amount"] == [{"type": "DIRECT", "masking": True}]
 
 
