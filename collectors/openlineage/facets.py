@@ -19,6 +19,7 @@ MAX_COLUMNS: Final = 2000
 
 CHANGES: Final = ("create", "alter", "drop", "rename", "truncate", "overwrite")
 
+_ERROR_TEXTS: Final = ("message", "stackTrace")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _SHA = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
 
@@ -84,13 +85,19 @@ def execution(run: Part) -> str | None:
 
 
 def error(run: Part) -> str | None:
-    """Return message and stack trace of a failure, cut to what a sealed value holds, with a mark that says so."""
+    """Return message and stack trace of a failure, cut to what a sealed value holds, with a mark that says so.
+
+    Spark's listener has a facet of its own for it, ``spark.exception``; of another shape, that one says nothing.
+    """
     facet = run.facet("errorMessage")
-    if facet is None:
-        return None
-    unbounded = 2**31
-    texts = [text for key in ("message", "stackTrace") if (text := facet.text(key, unbounded)) is not None]
-    return cut("\n".join(texts), MAX_ERROR) if texts else None
+    if facet is not None:
+        texts = [text for key in _ERROR_TEXTS if (text := facet.text(key, 2**31)) is not None]
+    else:
+        facets = run.child("facets")
+        found = facets.value.get("spark.exception") if facets else None
+        said = [found.get(key) for key in _ERROR_TEXTS] if isinstance(found, Mapping) else []
+        texts = [sound_text("run.facets.spark.exception", text, 2**31) for text in said if isinstance(text, str)]
+    return cut("\n".join(texts), MAX_ERROR) if any(texts) else None
 
 
 def cut(text: str, limit: int) -> str:

@@ -3,6 +3,8 @@
     python -m tests.unit.collectors.openlineage.record dbt VENV      # 'dbt-core<1.11' 'dbt-duckdb<1.11' openlineage-dbt
     python -m tests.unit.collectors.openlineage.record airflow VENV  # the three packages of ``AIRFLOW``
     python -m tests.unit.collectors.openlineage.record feast VENV    # 'feast[openlineage]==0.67.0' grpcio
+    python -m tests.unit.collectors.openlineage.record spark VENV    # pyspark==3.5.9, Java 17, and in VENV the file
+                                                  # openlineage-spark_2.12-1.53.0.jar (Maven: io.openlineage)
 
 ``VENV`` is a virtual environment that holds the named packages and nothing of this project; each producer wants one of
 its own. A recording takes about a minute and replaces the file in ``recordings/``. No test runs this: times and run ids
@@ -10,7 +12,7 @@ differ each time, so the files under ``expected/`` are to be written anew after 
 its name, addresses, people) is replaced by fixed words before anything is written.
 
 Recorded with Python 3.11, dbt-core 1.10.23, dbt-duckdb 1.10.1, openlineage-dbt 1.54.0; Airflow 3.3.2, its OpenLineage
-provider 2.20.3 and standard provider 1.21.0; Feast 0.67.0.
+provider 2.20.3 and standard provider 1.21.0; Feast 0.67.0; Spark 3.5.9 with the listener 1.53.0.
 """
 
 import getpass
@@ -49,7 +51,8 @@ class _Sink(BaseHTTPRequestHandler):
     kept: Requests
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
+        body = self._chunks() if chunked else self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         headers = {name: self.headers[name] for name in KEPT_HEADERS if name in self.headers}
@@ -58,6 +61,15 @@ class _Sink(BaseHTTPRequestHandler):
         self.send_response(201)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def _chunks(self) -> bytes:
+        """Read a body that comes in chunks, as Spark sends it in gzip."""
+        body = b""
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the producers say enough."""
@@ -93,6 +105,7 @@ def neutral(requests: Requests, folder: Path, venv: Path, url: str) -> Requests:
         (str(venv.resolve()), "/srv/venv"),
         (str(venv), "/srv/venv"),
         (url, "http://127.0.0.1:5000"),
+        (socket.gethostbyname(socket.gethostname()), "127.0.0.1"),
         (socket.gethostname(), "host-1"),
         (str(Path.home()), "/home/trainer"),
     ):
@@ -152,10 +165,34 @@ def feast(bin_: Path, folder: Path, url: str) -> None:
     run([str(bin_ / "feast"), "materialize", "2026-01-01T00:00:00", "2026-01-03T00:00:00"], folder, settings)
 
 
+def spark(bin_: Path, folder: Path, url: str) -> None:
+    """Write a join of two files, and fail while writing another; events in gzip."""
+    python = str(bin_ / "python")
+    settings = {"PYSPARK_PYTHON": python, "PYSPARK_DRIVER_PYTHON": python, "PATH": f"{bin_}:{os.environ['PATH']}"}
+    conf = {
+        "spark.extraListeners": "io.openlineage.spark.agent.OpenLineageSparkListener",
+        "spark.openlineage.transport.type": "http",
+        "spark.openlineage.transport.url": url,
+        "spark.openlineage.transport.endpoint": "/api/v1/lineage",
+        "spark.openlineage.transport.compression": "gzip",
+        "spark.openlineage.namespace": "spark-prod",
+        "spark.openlineage.facets.spark.logicalPlan.disabled": "true",
+        "spark.openlineage.facets.environment-properties.disabled": "true",
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+    }
+    jar = bin_.parent / "openlineage-spark_2.12-1.53.0.jar"
+    command = [str(bin_ / "spark-submit"), "--master", "local[1]", "--driver-memory", "1g", "--jars", str(jar)]
+    command += [part for name, value in conf.items() for part in ("--conf", f"{name}={value}")]
+    run([*command, "jobs.py", "join"], folder, settings)
+    run([*command, "jobs.py", "fail"], folder, settings, may_fail=True)
+
+
 MAKERS: Final[dict[str, tuple[str, Callable[[Path, Path, str], None]]]] = {
     "dbt": ("openlineage-dbt-1.54.0-failing-model-requests.json", dbt),
     "airflow": ("openlineage-airflow-3.3.2-requests.json", airflow),
     "feast": ("openlineage-feast-0.67.0-requests.json", feast),
+    "spark": ("openlineage-spark-3.5.9-requests.json", spark),
 }
 
 

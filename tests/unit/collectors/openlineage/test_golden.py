@@ -126,6 +126,19 @@ def test_what_a_rerun_made_rests_on_what_the_rerun_read_although_all_run_ids_are
             assert version("model.bin", train, other) not in below
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_secret_of_a_recorded_failure_lies_in_clear_on_the_disk(tmp_path: Path, name: str) -> None:
+    """The failing tasks of Airflow and Spark were made to name a password in what they raise."""
+    secrets = [b"hunter2", b"example.org"]
+    sent = events(name)
+    told = [secret for secret in secrets if secret in json.dumps(sent).encode()]
+    assert bool(told) == ("airflow" in name or "spark" in name)
+    with make_service(tmp_path) as service:
+        replayed(service, sent)
+    found = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.name for path in found if any(secret in path.read_bytes() for secret in told)] == []
+
+
 def reached(service: Service, node: str, question: str) -> set[str]:
     reply = service.client.get(
         f"/api/v1/{question}", params={"node": node}, headers={"Authorization": f"Bearer {service.admin_token}"}

@@ -190,6 +190,20 @@ def test_an_error_keeps_message_and_stack_trace() -> None:
     assert run_body(run_event("FAIL", facets={"errorMessage": facet}))["error"] == "no column age\nat X\nat Y"
 
 
+@pytest.mark.parametrize(
+    ("shape", "error"),
+    [
+        ({"message": "no column age", "stackTrace": "at X\nat Y"}, "no column age\nat X\nat Y"),
+        ({"message": 5, "stackTrace": None}, None),
+        ({"a": [1.5, None]}, None),
+        ("text", None),
+        (None, None),
+    ],
+)
+def test_an_error_of_spark_is_one_and_of_another_shape_none(shape: Any, error: str | None) -> None:
+    assert run_body(run_event("FAIL", facets={"spark.exception": shape})).get("error") == error
+
+
 def test_a_long_error_is_cut_and_says_so() -> None:
     error = run_body(run_event("FAIL", facets={"errorMessage": {"message": "é" * 20_000}}))["error"]
     assert len(error) == 16_000
