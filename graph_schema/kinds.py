@@ -82,7 +82,12 @@ class How(IntEnum):
 
 
 class Role(IntFlag):
-    """For what a run used an input. A set, merged by union; "trained on" means TRAINING or UNKNOWN."""
+    """For what a run used an input. A set, merged by union; "trained on" means TRAINING or UNKNOWN.
+
+    Two kinds of edges use the set for more. On COLUMN_FROM, DIRECT: the values come from that column; INDIRECT: it only
+    decided which rows or groups there are; one edge may be both. On PRODUCED_BY, STATED: it is said what the version
+    was made of, so what else its run read does not count for it.
+    """
 
     NONE = 0
     TRAINING = 1
@@ -91,6 +96,9 @@ class Role(IntFlag):
     EVALUATION = 8
     SCORING = 16
     UNKNOWN = 32
+    DIRECT = 64
+    INDIRECT = 128
+    STATED = 256
 
 
 _BIT_OF_ROLE: Final = {role.name.lower(): int(role) for role in Role if role.name}  # plain integers: facts have many
@@ -119,6 +127,7 @@ TRIPLES: Final[frozenset[tuple[Kind, Edge, Kind]]] = frozenset(
     | {(Kind.RUN, Edge.BUILT_FROM, Kind.COMMIT), (Kind.RUN, Edge.RAN_IN, Kind.RUNTIME)}
     | {(version, Edge.DERIVED_FROM, version) for version in (*_V, Kind.DATASET_VERSION)}
     | {(Kind.VALIDATION, Edge.PRODUCED_BY, Kind.RUN), (Kind.VALIDATION, Edge.USED, Kind.DATASET_VERSION)}
+    | {(Kind.DATASET_VERSION, Edge.DERIVED_FROM, Kind.DATASET)}
     | {(Kind.COLUMN, Edge.COLUMN_FROM, Kind.COLUMN)}
     | {
         (Kind.DATASET_VERSION, Edge.VERSION_OF, Kind.DATASET),

@@ -126,6 +126,7 @@ def _model_owner(body: Mapping[str, Any]) -> str:
 
 _OWNER: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
     "run.observed": lambda body: names.run(body["run"]),
+    "job.declared": lambda body: names.job(body["namespace"], body["name"]),
     "dataset.declared": lambda body: names.dataset(body["namespace"], body["name"]),
     "model.declared": _model_owner,
     "model_version.registered": _model_owner,

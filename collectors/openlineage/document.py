@@ -72,6 +72,14 @@ class Part:
         for number, item in enumerate(found):
             yield as_part(f"{self.at(key)}[{number}]", item)
 
+    def members(self, key: str) -> Iterator[tuple[str, Part]]:
+        """Give the named objects of the object under ``key``; none if there is no object."""
+        group = self.child(key)
+        for name, item in group.value.items() if group else ():
+            if not name:
+                raise OpenLineageError(self.at(key), "has a member without a name")
+            yield sound_text(self.at(key), name, SHORT), as_part(f"{self.at(key)}.{name}", item)
+
     def facet(self, name: str, *, group: str = "facets") -> Part | None:
         """Return a facet that is present; one that says ``_deleted`` describes nothing."""
         facets = self.child(group)
@@ -90,6 +98,13 @@ class Part:
         found = self.text(key, limit)
         if found is None:
             raise OpenLineageError(self.at(key), "is required and may not be empty")
+        return found
+
+    def needed_flag(self, key: str) -> bool:
+        """Return the truth value under ``key``, which the specification requires."""
+        found = self.value.get(key)
+        if not isinstance(found, bool):
+            raise OpenLineageError(self.at(key), "must be true or false")
         return found
 
     def count(self, key: str) -> int | None:

@@ -17,6 +17,9 @@ MAX_ERROR: Final = 16_000
 MAX_TAGS: Final = 1000
 MAX_COLUMNS: Final = 2000
 
+CHANGES: Final = ("create", "alter", "drop", "rename", "truncate", "overwrite")
+
+_ERROR_TEXTS: Final = ("message", "stackTrace")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}", re.ASCII)
 _SHA = re.compile(r"[0-9a-f]{7,64}", re.ASCII)
 
@@ -37,8 +40,32 @@ def parent(run: Part) -> str | None:
     facet = run.facet("parent") or run.facet("parentRun")
     if facet is None:
         return None
-    found = facet.needed("run").needed_text("runId", SHORT)
+    return _run_above(facet.needed("run"))
+
+
+def _run_above(run: Part) -> str:
+    found = run.needed_text("runId", SHORT)
     return found.lower() if _UUID.fullmatch(found) else found
+
+
+def above(run: Part) -> dict[str, Any]:
+    """Return what is known of the runs above this one: the parent, the root, and of which jobs they are."""
+    facet = run.facet("parent") or run.facet("parentRun")
+    root = facet.child("root") if facet else None
+    top = root.child("run") if root else None
+    return {
+        "parent": parent(run),
+        "parent_job": _job_of(facet),
+        "root": _run_above(top) if top else None,
+        "root_job": _job_of(root) if top else None,
+    }
+
+
+def _job_of(part: Part | None) -> dict[str, str] | None:
+    """Return the job beside a run above; some producers leave it out or name only half of it."""
+    job = part.child("job") if part else None
+    found = {key: job.text(key, LONG) for key in ("namespace", "name")} if job else {}
+    return {key: text for key, text in found.items() if text} if found and all(found.values()) else None
 
 
 def execution(run: Part) -> str | None:
@@ -58,13 +85,19 @@ def execution(run: Part) -> str | None:
 
 
 def error(run: Part) -> str | None:
-    """Return message and stack trace of a failure, cut to what a sealed value holds, with a mark that says so."""
+    """Return message and stack trace of a failure, cut to what a sealed value holds, with a mark that says so.
+
+    Spark's listener has a facet of its own for it, ``spark.exception``; of another shape, that one says nothing.
+    """
     facet = run.facet("errorMessage")
-    if facet is None:
-        return None
-    unbounded = 2**31
-    texts = [text for key in ("message", "stackTrace") if (text := facet.text(key, unbounded)) is not None]
-    return cut("\n".join(texts), MAX_ERROR) if texts else None
+    if facet is not None:
+        texts = [text for key in _ERROR_TEXTS if (text := facet.text(key, 2**31)) is not None]
+    else:
+        facets = run.child("facets")
+        found = facets.value.get("spark.exception") if facets else None
+        said = [found.get(key) for key in _ERROR_TEXTS] if isinstance(found, Mapping) else []
+        texts = [sound_text("run.facets.spark.exception", text, 2**31) for text in said if isinstance(text, str)]
+    return cut("\n".join(texts), MAX_ERROR) if any(texts) else None
 
 
 def cut(text: str, limit: int) -> str:
@@ -107,6 +140,57 @@ def commit(job: Part) -> dict[str, Any] | None:
     if branch := facet.text("branch", SHORT):
         found["branch"] = branch
     return found
+
+
+def job(part: Part) -> dict[str, Any]:
+    """Return what the facets of a job say of it, without what they do not say."""
+    kind, text = part.facet("jobType"), part.facet("documentation")
+    described = text.text("description", 2**31) if text else None
+    said = {
+        "description": cut(described, MAX_ERROR) if described else None,
+        "integration": kind.text("integration", SHORT) if kind else None,
+        "kind": kind.text("jobType", SHORT) if kind else None,
+        "processing": kind.text("processingType", SHORT) if kind else None,
+        "location": _location(part),
+        "owners": owners(part),
+        "tags": tags(part),
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _location(job: Part) -> dict[str, str]:
+    """Return where the code of a job lies; an address that is no repository's is left out, it may hold credentials."""
+    facet = job.facet("sourceCodeLocation")
+    if facet is None:
+        return {}
+    url = facet.text("repoUrl", LONG)
+    found = {"repository": repository_url(url) if url else None, "path": facet.text("path", LONG)}
+    found |= {key: facet.text(key, SHORT) for key in ("branch", "tag", "version")}
+    return {key: value for key, value in found.items() if value}
+
+
+def owners(part: Part) -> list[list[str]]:
+    """Return who owns a job or a dataset: pairs of a name and the kind of ownership, which may be empty."""
+    facet = part.facet("ownership")
+    if facet is None:
+        return []
+    pairs = [[one.needed_text("name", PRIVATE), one.text("type", SHORT) or ""] for one in facet.children("owners")]
+    if len(pairs) > MAX_TAGS:
+        raise OpenLineageError(facet.at("owners"), f"has {len(pairs)} owners; at most {MAX_TAGS} can be recorded")
+    return pairs
+
+
+def change(dataset: Part) -> dict[str, Any]:
+    """Return what happened to a dataset as a whole; a word nobody knows here says nothing."""
+    facet = dataset.facet("lifecycleStateChange")
+    word = (facet.text("lifecycleStateChange", SHORT) or "").lower() if facet else ""
+    if facet is None or word not in CHANGES:
+        return {}
+    previous = facet.child("previousIdentifier")
+    if previous is None:
+        return {"change": word}
+    namespace, name = dataset_name(previous)
+    return {"change": word, "previous": {"namespace": namespace, "name": name}}
 
 
 def dataset_name(dataset: Part) -> tuple[str, str]:
@@ -167,10 +251,3 @@ def _fields(facet: Part) -> Iterator[dict[str, str]]:
             column["type"] = cut(spelled, SHORT)
         yield column
         waiting.append((f"{name}.", field.children("fields")))
-
-
-def statistics(dataset: Part) -> dict[str, int]:
-    """Return how many rows and bytes were written to an output, as far as they were counted."""
-    facet = dataset.facet("outputStatistics", group="outputFacets")
-    counted = {} if facet is None else {"rows": facet.count("rowCount"), "bytes": facet.count("size")}
-    return {key: number for key, number in counted.items() if number is not None}

@@ -173,6 +173,19 @@ class DatasetRef(NamedDataset):
     roles: Annotated[list[RoleWord], Field(max_length=6), NAME] = []
 
 
+class DatasetName(NamedDataset):
+    """A dataset by name alone: another name of one, such as the table behind a path, or what one was made of."""
+
+
+class OutputRef(DatasetRef):
+    """One output of a run. ``made_of``: the producer says of which datasets; an empty list says of none that is known.
+
+    Absent, the output may rest on everything the run read.
+    """
+
+    made_of: Annotated[list[DatasetName] | None, Field(max_length=100)] = None
+
+
 class ModelVersionRef(Closed):
     """A model or prompt version; without ``created_ms`` the version of that number that existed then."""
 

@@ -8,8 +8,12 @@ from graph_schema.events import archive, code, data, model, movement, people, ru
 
 AnyEvent = Annotated[
     run.RunObserved
+    | run.JobDeclared
     | data.DatasetDeclared
     | data.DatasetVersionObserved
+    | data.DatasetChanged
+    | data.DatasetMeasured
+    | data.ColumnsDerived
     | model.ModelDeclared
     | model.ModelVersionRegistered
     | model.ModelVersionDeleted

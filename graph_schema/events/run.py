@@ -18,6 +18,7 @@ from graph_schema.events.base import (
     LoggedModelKey,
     LongText,
     ModelVersionRef,
+    OutputRef,
     Pairs,
     Private,
     Text,
@@ -74,7 +75,7 @@ class RunObservedBody(Body):
     tags: Pairs = []
     metrics: Annotated[list[MetricPair], Field(max_length=1000)] = []
     inputs: Annotated[list[DatasetRef], Field(max_length=500)] = []
-    outputs: Annotated[list[DatasetRef], Field(max_length=500)] = []
+    outputs: Annotated[list[OutputRef], Field(max_length=500)] = []
     model_inputs: Annotated[list[ModelVersionRef], Field(max_length=100)] = []
     logged_model_inputs: Annotated[list[LoggedModelKey], Field(max_length=100), NAME] = []
     logged_models: Annotated[list[LoggedModelKey], Field(max_length=100), NAME] = []
@@ -83,6 +84,9 @@ class RunObservedBody(Body):
     commit: CommitRef | None = None
     runtime: RuntimeRef | None = None
     parent: Text | None = None
+    parent_job: JobRef | None = None
+    root: Text | None = None
+    root_job: JobRef | None = None
     error: Private | None = None
 
 
@@ -94,3 +98,37 @@ class RunObserved(Event):
     type: Annotated[Literal["run.observed"], NAME]
     ev: Annotated[Literal[1], NAME] = 1
     body: RunObservedBody
+
+
+class CodeLocation(Closed):
+    """Where the code of a job lies, without the credentials that an address may hold."""
+
+    repository: LongText | None = None
+    path: LongText | None = None
+    branch: Text | None = None
+    tag: Text | None = None
+    version: Text | None = None
+
+
+class JobDeclaredBody(Body):
+    """A job as its producer describes it; ``owners`` are pairs of name and kind of ownership."""
+
+    namespace: LongText
+    name: LongText
+    description: Private | None = None
+    integration: Text | None = None
+    kind: Text | None = None
+    processing: Text | None = None
+    location: CodeLocation | None = None
+    owners: Pairs = []
+    tags: Pairs = []
+
+
+class JobDeclared(Event):
+    """A job was described: what it is, whose it is, where its code lies."""
+
+    family: ClassVar[str] = "run"
+
+    type: Annotated[Literal["job.declared"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: JobDeclaredBody

@@ -10,15 +10,19 @@ from typing import Any, Final
 
 from graph_schema import names, times
 from graph_schema.changes import Changes, order_key
-from graph_schema.fold import archive, code, data, model, movement, people, run, validation
+from graph_schema.fold import archive, code, columns, data, model, movement, people, run, validation
 
 FOLD_VERSION: Final = 2
 """Grows when the same record gives other changes; a store folded by another version is rebuilt."""
 
 _FOLDS: Final[dict[str, Callable[[Mapping[str, Any], Changes], None]]] = {
     "run.observed": run.fold_run,
+    "job.declared": run.fold_job,
     "dataset.declared": data.fold_dataset,
     "dataset_version.observed": data.fold_dataset_version,
+    "dataset.changed": data.fold_dataset_change,
+    "dataset.measured": data.fold_measure,
+    "columns.derived": columns.fold_columns,
     "model.declared": model.fold_declared,
     "model_version.registered": model.fold_registered,
     "model_version.deleted": model.fold_version_deleted,

@@ -49,6 +49,11 @@ def tag_registers(body: Mapping[str, Any]) -> dict[str, Any]:
     return registers
 
 
+def pair_registers(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the registers of tags, and of owners: a list that is replaced whole, sealed as it is."""
+    return tag_registers(body) | {name: body[name] for name in ("owners", "owners_sealed") if name in body}
+
+
 def column_registers(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema as one register: a list is replaced whole."""
     if not body.get("columns"):
@@ -61,7 +66,7 @@ def fold_dataset(record: Mapping[str, Any], changes: Changes) -> None:
     body = record["body"]
     key = set_dataset(body, changes)
     described = {name: body[name] for name in ("kind", "description") if name in body}
-    changes.set(key, column_registers(body) | described | tag_registers(body))
+    changes.set(key, column_registers(body) | described | pair_registers(body))
     for other in body.get("same_as", ()):
         changes.edge(key, Edge.SAME_AS, set_dataset(other, changes), How.DECLARED)
 
@@ -78,3 +83,41 @@ def fold_dataset_version(record: Mapping[str, Any], changes: Changes) -> None:
     write_point(body, key, run, body.get("execution", ""), changes)
     for other in body.get("derived_from", ()):
         changes.edge(key, Edge.DERIVED_FROM, assert_version({**other, "identity": "declared"}, changes))
+
+
+def fold_dataset_change(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold what happened to a dataset as a whole; a rename also makes one thing of both names."""
+    body = record["body"]
+    key = set_dataset(body, changes)
+    value: dict[str, Any] = {"is": body["change"]}
+    if "run" in body:
+        value |= {"run": names.run(body["run"]), "execution": body.get("execution", "")}
+    if previous := body.get("previous"):
+        value["was"] = set_dataset(previous, changes)
+        if body["change"] == "rename":
+            changes.edge(key, Edge.SAME_AS, value["was"], How.DECLARED)
+    changes.point(key, "lifecycle", value)
+
+
+def fold_measure(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold what was counted or tested; one register a number, a column and a test."""
+    body = record["body"]
+    dataset, subject, prefix = set_dataset(body, changes), "", ""
+    if "version" in body:
+        subject = assert_version(body, changes)
+    elif body.get("side") == "written":
+        by_run = names.by_run_version(names.run(body["run"]), body.get("execution", ""))
+        subject = assert_version({**body, "version": by_run, "identity": "by_run"}, changes)
+    elif body.get("side") == "read":
+        subject, prefix = names.run(body["run"]), f"read:{dataset}:"
+    registers = {name: body[name] for name in ("rows", "bytes", "files") if name in body}
+    registers |= {f"column:{one['column']}": _without(one, "column") for one in body.get("columns", ())}
+    registers |= {
+        f"check:{one.get('column', '')}:{one['check']}": _without(one, "check", "column")
+        for one in body.get("checks", ())
+    }
+    changes.set(subject or dataset, {prefix + name: value for name, value in registers.items()})
+
+
+def _without(item: Mapping[str, Any], *left_out: str) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name not in left_out}

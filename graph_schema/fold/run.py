@@ -5,7 +5,7 @@ from typing import Any
 
 from graph_schema import names
 from graph_schema.changes import Changes
-from graph_schema.fold.data import assert_version, set_dataset, tag_registers, write_point
+from graph_schema.fold.data import assert_version, pair_registers, set_dataset, tag_registers, write_point
 from graph_schema.fold.model import claim_registers, fold_artifacts, mention_version
 from graph_schema.kinds import Edge, How, Role, roles_to_bits
 
@@ -55,8 +55,7 @@ def _fold_states(body: Mapping[str, Any], run: str, execution: str, changes: Cha
 
 def _fold_context(body: Mapping[str, Any], run: str, changes: Changes) -> None:
     if job := body.get("job"):
-        key = names.job(job["namespace"], job["name"])
-        changes.edge(run, Edge.OF_JOB, key)
+        changes.edge(run, Edge.OF_JOB, names.job(job["namespace"], job["name"]))
     if commit := body.get("commit"):
         key = names.commit(commit["sha"])
         changes.edge(run, Edge.BUILT_FROM, key)
@@ -68,6 +67,12 @@ def _fold_context(body: Mapping[str, Any], run: str, changes: Changes) -> None:
         changes.edge(run, Edge.RAN_IN, key)
     if parent := body.get("parent"):
         changes.edge(run, Edge.PARENT, names.run(parent))
+    if root := body.get("root"):
+        changes.set(run, {"root": changes.node(names.run(root))})
+    for which in ("parent", "root"):
+        # A child says of which job the runs above it are; they themselves may say nothing at all.
+        if which in body and (job := body.get(f"{which}_job")):
+            changes.edge(names.run(body[which]), Edge.OF_JOB, names.job(job["namespace"], job["name"]), How.DECLARED)
 
 
 def _fold_input(item: Mapping[str, Any], run: str, changes: Changes) -> None:
@@ -94,5 +99,17 @@ def _fold_output(item: Mapping[str, Any], run: str, execution: str, changes: Cha
     else:
         named = {**item, "version": names.by_run_version(run, execution), "identity": "by_run"}
     version = assert_version(named, changes)
-    changes.edge(version, Edge.PRODUCED_BY, run, how)
+    stated = item.get("made_of")
+    changes.edge(version, Edge.PRODUCED_BY, run, how, Role.NONE if stated is None else Role.STATED)
+    for other in stated or ():
+        changes.edge(version, Edge.DERIVED_FROM, set_dataset(other, changes), how)
     write_point(item, version, run, execution, changes)
+
+
+def fold_job(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold a description of a job."""
+    body = record["body"]
+    described = {
+        name: body[name] for name in ("description", "integration", "kind", "processing", "location") if name in body
+    }
+    changes.set(names.job(body["namespace"], body["name"]), described | pair_registers(body))

@@ -260,10 +260,14 @@ class LineageClient:
         params: Mapping[str, Any] | None = None,
         *,
         json: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        """Send one request below ``/api/v1`` and return the JSON of the reply; ClientError if it is none."""
-        value = replies.content(self._send(method, path, params, json=json, headers=headers))
+        """Send one request below ``/api/v1`` and return the JSON of the reply; ClientError if it is none.
+
+        ``json`` is a value to be sent as JSON, ``content`` a body that is sent as it is; at most one is given.
+        """
+        value = replies.content(self._send(method, path, params, json=json, content=content, headers=headers))
         if isinstance(value, dict):
             self._memory.meet(value.get("checkpoint"))
         return value
@@ -275,12 +279,15 @@ class LineageClient:
         params: Mapping[str, Any] | None = None,
         *,
         json: Any = None,
+        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         given = {name: str(value) for name, value in (params or {}).items() if value is not None}
         sent = {"Authorization": f"Bearer {self._credential.read()}", **self._memory.header(), **(headers or {})}
         try:
-            response = self._http.request(method, f"{self.url}{_PREFIX}{path}", params=given, json=json, headers=sent)
+            response = self._http.request(
+                method, f"{self.url}{_PREFIX}{path}", params=given, json=json, content=content, headers=sent
+            )
         except httpx.InvalidURL as error:
             raise UnavailableError(
                 f"{self.url!r} is no address ({error}); set LINEAGE_URL to http://HOST:PORT"

@@ -99,6 +99,9 @@ def edge(kind: str, roles: Sequence[str], *, down: bool = False) -> str:
 
     A use whose role nobody stated is just a use: it may have been training, and is not said to have been.
     """
+    if kind == "COLUMN_FROM" and "indirect" in roles:
+        direct, indirect = ("feeds", "decides about") if down else ("computed from", "decided by")
+        return f"{direct} and {indirect}" if "direct" in roles else indirect
     if kind != "USED":
         return (_DOWN if down else _UP).get(kind, kind.lower().replace("_", " "))
     known = [role for role in roles if role != "unknown"]

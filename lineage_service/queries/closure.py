@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from graph_schema import names
-from graph_schema.kinds import FIRST_LINEAGE, LAST_LINEAGE, Edge, How
+from graph_schema.kinds import FIRST_LINEAGE, LAST_LINEAGE, Edge, How, Role
 from lineage_service.queries.asking import Asking
-from lineage_service.queries.runs import Runs
+from lineage_service.queries.passages import EdgeFact, Executions, Key, Passages, nearest
+from lineage_service.queries.runs import Place, Runs
 from lineage_service.queries.versions import VersionNames, is_undated, undated
 from lineage_service.queries.writes import (
     Read,
@@ -29,23 +30,12 @@ from lineage_service.store.protocol import Assertion, Direction
 
 _LINEAGE: Final = (int(FIRST_LINEAGE), int(LAST_LINEAGE))
 _PRODUCED_BY, _USED, _READ = int(Edge.PRODUCED_BY), int(Edge.USED), int(Edge.READ)
+_DERIVED_FROM, _STATED = int(Edge.DERIVED_FROM), int(Role.STATED)
 _VERSION_OF, _SAME_AS = int(Edge.VERSION_OF), int(Edge.SAME_AS)
 _INFERRED: Final = int(How.INFERRED)
 _STORE_SLACK: Final = 4
 _NO_LIMIT: Final = 10**9
 _OWNS_VERSIONS: Final = {"dataset": "dataset_version", "model": "model_version", "prompt": "prompt_version"}
-
-Key = tuple[str, int, str]
-
-
-@dataclass(slots=True)
-class EdgeFact:
-    """An edge as answers show it: earliest instant, strongest how, union of roles, first record; None if inferred."""
-
-    how: int
-    roles: int
-    seq: int | None
-
 
 @dataclass(slots=True)
 class Closure:
@@ -71,6 +61,8 @@ class Closure:
     _outputs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _set_aside: dict[str, dict[str, list[Assertion]]] = field(default_factory=dict)
     _reads_done: dict[Read, str | None] = field(default_factory=dict)
+    _stated: set[str] = field(default_factory=set)
+    _read_by: dict[str, dict[str, set[Place]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.runs = Runs(self.asking)
@@ -127,6 +119,8 @@ class Closure:
         if self.direction == "down":
             self._fetch_readers({dataset_of(version) for version in versions})
             self._fetch_named_inputs({key for key in met if names.kind_of(key) == "dataset"})
+        stated, self._stated = self._stated, set()
+        self._take(self._fetch(self._not_walked("up", stated), "up", _DERIVED_FROM))
 
     def _fetch_named_inputs(self, datasets: set[str]) -> None:
         """Find which versions the readers of datasets in the answer name, be these versions in the answer or not."""
@@ -169,7 +163,7 @@ class Closure:
         concerned = {read.dataset: self._versions[read.dataset] for read in others}
         readers = shown + self.writes.that_may_mean(concerned, others)
         for read in readers:
-            self._take(self._set_aside[read.dataset].pop(read.run))
+            self._take(self._set_aside[read.dataset].pop(read.run, ()))
         self._take(self._fetch({read.run for read in readers}, "up", _USED))
 
     def _reads_set_aside(self, datasets: Iterable[str]) -> list[Read]:
@@ -199,6 +193,8 @@ class Closure:
             if one.type == _PRODUCED_BY and names.kind_of(one.start) == "dataset_version":
                 self._makers[one.start].add(one.end)
                 self._outputs[one.end].add(one.start)
+                if one.roles & _STATED:
+                    self._stated.add(one.start)
 
     def _named(self, key: str, at: int) -> str:
         """Return the key that stands for a node in the answer."""
@@ -245,15 +241,36 @@ class Closure:
         ]
 
     def _infer(self, reads: list[Read]) -> None:
-        new = [read for read in reads if read not in self._reads_done]
+        self.runs.read({read.run for read in reads})
+        each = [one for read in reads for one in self.writes.each_execution(read)]
+        new = [read for read in each if read not in self._reads_done]
         self._reads_done.update(versions_read(self.asking, new, self.writes))
         self.unknown_reads = set()
-        for read in reads:
+        self._read_by = {}
+        for read in each:
             version = self._reads_done[read]
             if version is None:
                 self.unknown_reads.add((read.run, read.dataset))
-            else:
-                self._add((read.run, _USED, self.writes.twin(version)), _INFERRED, read.roles, None)
+                continue
+            named = self.writes.twin(version)
+            self._add((read.run, _USED, named), _INFERRED, read.roles, None)
+            if read.place is not None:
+                self._read_by.setdefault(read.run, {}).setdefault(named, set()).add(read.place)
+
+    def _divided(self) -> Executions:
+        """Return what belongs to single executions of runs: inferred inputs, and the outputs of these runs."""
+        read_by = {
+            run: by_version
+            for run, by_version in self._read_by.items()
+            if any(len(places) < len(self.runs.known[run].known) for places in by_version.values())
+        }
+        outputs = [(start, end) for start, kind, end in self.edges if kind == _PRODUCED_BY and end in read_by]
+        wrote = {
+            (output, run): self.writes.wrote(output, run)
+            for output, run in outputs
+            if names.kind_of(output) == "dataset_version"
+        }
+        return Executions(read_by, {pair: places for pair, places in wrote.items() if places})
 
     def _add(self, key: Key, how: int, roles: int, seq: int | None) -> None:
         known = self.edges.get(key)
@@ -268,6 +285,7 @@ class Closure:
         """Compute distances from the root over the edges as read: SAME_AS costs nothing and goes both ways."""
         near: dict[str, list[str]] = {}
         far: dict[str, list[str]] = {}
+        partial = Passages(self.edges, self._divided())
         for start, kind, end in self.edges:
             if kind == _SAME_AS:
                 near.setdefault(start, []).append(end)
@@ -276,10 +294,11 @@ class Closure:
                 if end in self.owners:
                     far.setdefault(end, []).append(start)
             elif self.direction == "up":
-                far.setdefault(start, []).append(end)
+                far.setdefault(start, []).append(partial.above(start, kind, end))
             else:
-                far.setdefault(end, []).append(start)
-        self.distances = _distances(self._root_as_read(), near, far, self.depth)
+                far.setdefault(end, []).append(partial.below(start, kind, end))
+        far.update(partial.ways_up() if self.direction == "up" else partial.ways_down())
+        self.distances = nearest(_distances(self._root_as_read(), near, far, self.depth))
 
     def _root_as_read(self) -> str:
         """The root itself may be a twin or an undated name."""

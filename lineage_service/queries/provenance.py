@@ -49,7 +49,7 @@ def _closure(
         seqs |= own
         kind = names.kind_of(one)
         if kind == "run":
-            properties["outcome"] = closure.runs.known[one].outcome
+            properties["outcome"] = closure.runs.known[one].outcome_at(asking.cut.as_of)
         elif kind == "dataset_version":
             properties["identity"] = identity_of(properties)
             properties = {name: value for name, value in properties.items() if not name.startswith("identity:")}
@@ -100,6 +100,8 @@ def display_name(key: str) -> str:
         return f"{parts[1]}/{parts[2]}"
     if kind == "dataset_version":
         return f"{parts[1]}@{parts[2]}"
+    if kind == "column":
+        return f"{parts[1]}.{parts[2]}"
     if kind in {"target", "source"}:
         return "/".join(parts)
     return parts[-1]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from graph_schema import times
 from graph_schema.changes import instant_of
 from lineage_service.queries.asking import Asking
 from lineage_service.store.protocol import Point, PointQuery
@@ -11,6 +12,8 @@ from lineage_service.store.protocol import Point, PointQuery
 _STRENGTH: Final = {"unknown": 0, "started": 1, "running": 2, "complete": 3, "aborted": 4, "failed": 5}
 _TERMINAL: Final = frozenset({"complete", "aborted", "failed"})
 _BEFORE_ALL: Final = -1
+OPEN_FOR: Final = 7 * 24 * 3600 * times.MICROS_PER_SECOND
+"""Microseconds after its last sign of life until which an execution that nobody saw end is said to be under way."""
 
 Place = tuple[str, int]
 """Which execution of a run: the name its producer gave it, and the instant an unnamed one's segment starts at."""
@@ -21,6 +24,7 @@ class Execution(NamedTuple):
 
     outcome: str
     first: int
+    last: int
     terminal: int | None
 
     @property
@@ -32,7 +36,12 @@ class Execution(NamedTuple):
         """Return what both say together of one execution."""
         ends = [one.terminal for one in (self, other) if one.terminal is not None]
         outcome = max(self.outcome, other.outcome, key=_STRENGTH.__getitem__)
-        return Execution(outcome, min(self.first, other.first), min(ends, default=None))
+        first, last = min(self.first, other.first), max(self.last, other.last)
+        return Execution(outcome, first, last, min(ends, default=None))
+
+    def outcome_at(self, instant: int) -> str:
+        """Return the outcome as far as it can be known then: of one that fell silent it cannot."""
+        return "unknown" if self.terminal is None and self.last + OPEN_FOR < instant else self.outcome
 
 
 class Executions(NamedTuple):
@@ -57,13 +66,12 @@ class Executions(NamedTuple):
         """Whether an execution failed or was aborted."""
         return any(execution.failed for execution in self.known.values())
 
-    @property
-    def outcome(self) -> str:
-        """The outcome of the newest execution."""
+    def outcome_at(self, instant: int) -> str:
+        """Return the outcome of the newest execution, as far as it can be known then."""
         if not self.known:
             return "unknown"
         (_, newest) = max(self.known.items(), key=lambda item: (item[1].first, item[0]))
-        return newest.outcome
+        return newest.outcome_at(instant)
 
 
 NO_EXECUTIONS: Final = Executions({}, ())
@@ -77,7 +85,7 @@ def executions_of(points: Iterable[Point]) -> Executions:
     found = Executions(known, starts)
     for name, state, at in stated:
         place = found.place(name, at)
-        one = Execution(state, at, at if state in _TERMINAL else None)
+        one = Execution(state, at, at, at if state in _TERMINAL else None)
         known[place] = known[place].joined(one) if place in known else one
     return found
 

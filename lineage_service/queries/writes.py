@@ -32,12 +32,16 @@ class Write(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A run that named a dataset without a version: who, what, when at the earliest, with which roles."""
+    """A run that named a dataset without a version: who, what, when at the earliest, with which roles.
+
+    ``place`` is the execution that read, where executions of the run are known.
+    """
 
     run: str
     dataset: str
     asserted_at: int
     roles: int
+    place: Place | None = None
 
 
 class _Counting(NamedTuple):
@@ -97,16 +101,33 @@ class Writes:
         """
         return self._counting[read.dataset].newest(self._instant(read), read.run)
 
+    def each_execution(self, read: Read) -> list[Read]:
+        """Return a read once for each execution of its run, which is to be known; as it is if there are none."""
+        places = self.runs.known[read.run].known
+        return [read._replace(place=place) for place in places] or [read]
+
     def _instant(self, read: Read) -> int:
-        earliest = self.runs.known[read.run].earliest
-        return read.asserted_at if earliest is None else earliest
+        return read.asserted_at if read.place is None else self.runs.known[read.run].known[read.place].first
+
+    def wrote(self, version: str, run: str) -> set[Place]:
+        """Return the executions of a run that wrote a version; one without states counts as the earliest with some."""
+        self._look({dataset_of(version)})
+        executions = self.runs.known[run]
+        earliest = min(executions.known, key=lambda place: (executions.known[place].first, place))
+        places = {
+            executions.place(point.value.get("execution", ""), instant_of(point.order))
+            for point in self._points[dataset_of(version)]
+            if point.value.get("run") == run and self.twin(point.value["version"]) == version
+        }
+        return {place if place in executions.known else earliest for place in places}
 
     def that_may_mean(self, versions: Mapping[str, set[str]], reads: Sequence[Read]) -> list[Read]:
-        """Return the reads that may mean one of these versions (by dataset); of the others it is certain they do not.
+        """Return the reads that may mean one of these versions (by dataset), each with the execution that may.
 
-        What a read means is the newest write before it. All writes of these versions are looked at, and of other
-        versions the one that follows each: if the newest of all these is of another version, the newest of all is at
-        least as new, so it is none of these versions. One that may have a twin is of a dataset that was ``read``.
+        Of the others it is certain that they do not: what a read means is the newest write before it. All writes of
+        these versions are looked at, and of other versions the one that follows each: if the newest of all these is of
+        another version, the newest of all is at least as new, so it is none of these versions. One that may have a twin
+        is of a dataset that was ``read``.
         """
         self._look(versions)
         writers = {
@@ -116,6 +137,7 @@ class Writes:
             if point.value["version"] in wanted and (run := point.value.get("run"))
         }
         self.runs.read(writers | {read.run for read in reads})
+        reads = [one for read in reads for one in self.each_execution(read)]
         suspected = self._suspected(versions, reads)
         self.runs.read({run for read, write in suspected if (run := self._follower(read, write))})
         return [read for read, _ in self._suspected(versions, [read for read, _ in suspected])]

@@ -75,6 +75,14 @@ CASES: Final = frozenset(
         "right elsewhere",
         "attempt denied",
         "attempt of unknown outcome",
+        "stated origin",
+        "nothing stated of one output, an origin of another",
+        "columns, direct and indirect",
+        "measure of what a run wrote",
+        "measure of what a run read",
+        "measure without a run",
+        "dataset renamed",
+        "job declared",
     }
 )
 
@@ -137,6 +145,7 @@ def _of_one(event: Event) -> Iterator[str]:
         "permission.observed": "right elsewhere",
         "attempt.denied": "attempt denied",
         "attempt.unresolved": "attempt of unknown outcome",
+        "job.declared": "job declared",
     }
     flags = {
         simple.get(word, ""): True,
@@ -164,6 +173,7 @@ def _of_one(event: Event) -> Iterator[str]:
     }
     yield from (case for case, holds in flags.items() if case and holds)
     yield from _of_data(body)
+    yield from _of_described_data(word, body)
     yield from _of_loose(word, body)
 
 
@@ -178,6 +188,24 @@ def _of_data(body: Event) -> Iterator[str]:
     for item in (*inputs, *body.get("outputs", []), body):
         if item.get("identity") in ("hint", "content"):
             yield f"{item['identity']} identity"
+
+
+def _of_described_data(word: str, body: Event) -> Iterator[str]:
+    stated = {"made_of" in item for item in body.get("outputs", [])}
+    if True in stated:
+        yield "stated origin"
+        if False in stated:
+            yield "nothing stated of one output, an origin of another"
+    if word == "columns.derived":
+        ways = {way["type"] for group in body["derived"] for item in group["inputs"] for way in item["transformations"]}
+        if {"DIRECT", "INDIRECT"} <= ways:
+            yield "columns, direct and indirect"
+    if word == "dataset.measured":
+        yield f"measure of what a run {body['side'].replace('written', 'wrote')}" if "run" in body else (
+            "measure without a run"
+        )
+    if word == "dataset.changed" and body["change"] == "rename":
+        yield "dataset renamed"
 
 
 def _of_loose(word: str, body: Event) -> Iterator[str]:

@@ -7,13 +7,25 @@ and its choices depend on its salt alone, so that leaving a step out leaves the 
 
 from collections.abc import Callable
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from hypothesis import strategies as st
 
 from graph_schema import names, times
 from tests.properties import reference_bodies
 from tests.properties.census import CASES, census
+from tests.properties.histories_of_data import (
+    Item,
+    a_job,
+    a_lifecycle,
+    a_measure,
+    a_stated_origin,
+    an_execution,
+    an_input,
+    some_columns,
+    some_roles,
+    tell_run,
+)
 from tests.properties.model_steps import MODEL_STEPS
 from tests.properties.records import Sent, record_of
 from tests.properties.world import (
@@ -45,87 +57,59 @@ __all__ = ["CASES", "END", "census", "cuts", "histories"]
 END: Final = 253_402_300_799_999_999
 """An instant after every fact."""
 MOST: Final = 200
-Item = dict[str, Any]
-
-
-def _input(w: World, version: float = 0.5) -> Item:
-    item = w.dataset()
-    if w.maybe(version):
-        item["version"] = w.pick(VERSIONS)
-        item |= w.pick(({}, {}, {"identity": "hint"}, {"identity": "content"}))
-    if w.maybe(0.3):
-        item["digest"] = w.pick(DIGESTS)
-    if w.maybe(0.2):
-        item["how"] = "declared"
-    return item
-
-
-def _roles(w: World) -> Item:
-    return {"roles": w.pick((["training"], ["validation", "test"], ["scoring"]))} if w.maybe(0.4) else {}
-
-
-def _run(w: World, run: str, at: int, execution: str | None = None, **body: Any) -> None:
-    named = {"execution": execution} if execution else {}
-    w.say("run.observed", {"run": run, **named, **body}, at)
-
-
-def _execution(w: World) -> str | None:
-    return str(w.pick(EXECUTIONS)) if w.maybe() else None
-
-
 def a_run(w: World) -> None:
-    run, execution, (start, end) = w.few(RUNS), _execution(w), w.moments(2)
-    read = [_input(w) | _roles(w) for _ in range(w.random.randrange(3))]
-    _run(w, run, start, execution, state="started", inputs=read)
-    written = [_input(w) for _ in range(w.random.randrange(3))]
-    _run(w, run, end, execution, state=w.pick(("complete", "failed", "aborted", "running")), outputs=written)
+    run, execution, (start, end) = w.few(RUNS), an_execution(w), w.moments(2)
+    read = [an_input(w) | some_roles(w) for _ in range(w.random.randrange(3))]
+    tell_run(w, run, start, execution, state="started", inputs=read)
+    written = [an_input(w) for _ in range(w.random.randrange(3))]
+    tell_run(w, run, end, execution, state=w.pick(("complete", "failed", "aborted", "running")), outputs=written)
 
 
 def a_failure_then_a_completion(w: World) -> None:
-    run, execution, (start, failed, complete) = w.few(RUNS), _execution(w), w.moments(3)
-    _run(w, run, start, execution, state="running", outputs=[_input(w)])
-    _run(w, run, failed, execution, state="failed")
-    _run(w, run, complete, execution, state="complete")
+    run, execution, (start, failed, complete) = w.few(RUNS), an_execution(w), w.moments(3)
+    tell_run(w, run, start, execution, state="running", outputs=[an_input(w)])
+    tell_run(w, run, failed, execution, state="failed")
+    tell_run(w, run, complete, execution, state="complete")
 
 
 def a_rerun(w: World) -> None:
     run, (start, end, again, over) = w.few(RUNS), w.moments(4)
     first, second = w.pick(((None, None), EXECUTIONS))
-    _run(w, run, start, first, state="started")
-    _run(w, run, end, first, state=w.pick(("failed", "complete")), outputs=[_input(w, 0.3)])
-    _run(w, run, again, second, state="started")
-    _run(w, run, over, second, state=w.pick(("complete", "aborted")), outputs=[_input(w, 0.3)])
+    tell_run(w, run, start, first, state="started")
+    tell_run(w, run, end, first, state=w.pick(("failed", "complete")), outputs=[an_input(w, 0.3)])
+    tell_run(w, run, again, second, state="started")
+    tell_run(w, run, over, second, state=w.pick(("complete", "aborted")), outputs=[an_input(w, 0.3)])
 
 
 def a_chain(w: World) -> None:
     """Data written, read without a version by the next run, and a model made of it."""
     writer, reader = w.random.sample(RUNS[:3], 2)
-    item, execution, (wrote, ended, start, made) = w.dataset(), _execution(w), w.moments(4)
+    item, execution, (wrote, ended, start, made) = w.dataset(), an_execution(w), w.moments(4)
     output = item if w.maybe() else {**item, "version": w.pick(VERSIONS)}
-    _run(w, writer, wrote, execution, outputs=[{**output, "digest": w.pick(DIGESTS)} if w.maybe(0.3) else output])
+    tell_run(w, writer, wrote, execution, outputs=[{**output, "digest": w.pick(DIGESTS)} if w.maybe(0.3) else output])
     if w.maybe(0.7):
-        _run(w, writer, ended, execution, state=w.pick(("complete", "complete", "failed")))
+        tell_run(w, writer, ended, execution, state=w.pick(("complete", "complete", "failed")))
     digest = {"digest": w.pick(DIGESTS)} if w.maybe(0.3) else {}
-    _run(w, reader, start, state="started", inputs=[{**item, **digest} | _roles(w)])
+    tell_run(w, reader, start, state="started", inputs=[{**item, **digest} | some_roles(w)])
     w.say("model_version.registered", {**w.version(loose=0), "run": reader}, made)
 
 
 def an_output_named_and_unnamed(w: World) -> None:
-    run, execution, item, (one, two) = w.few(RUNS), _execution(w), w.dataset(), w.moments(2)
+    run, execution, item, (one, two) = w.few(RUNS), an_execution(w), w.dataset(), w.moments(2)
     named = {**item, "version": w.pick(VERSIONS)}
     if w.maybe():
-        _run(w, run, one, execution, outputs=[item, named])
+        tell_run(w, run, one, execution, outputs=[item, named])
     else:
-        _run(w, run, one, execution, outputs=[item])
+        tell_run(w, run, one, execution, outputs=[item])
         body = {**named, "run": run} | ({"execution": execution} if execution else {})
         w.say("dataset_version.observed", body, two)
     reader = w.pick(RUNS)
-    _run(w, reader, max(one, two), state="started", inputs=[item])
+    tell_run(w, reader, max(one, two), state="started", inputs=[item])
 
 
 def a_read_that_is_exact_too(w: World) -> None:
     run, item = w.few(RUNS), w.dataset()
-    _run(w, run, w.moments(1)[0], inputs=[item, {**item, "version": w.pick(VERSIONS)}], state="started")
+    tell_run(w, run, w.moments(1)[0], inputs=[item, {**item, "version": w.pick(VERSIONS)}], state="started")
 
 
 def a_dataset_version(w: World) -> None:
@@ -149,7 +133,7 @@ def a_context(w: World) -> None:
     body |= {"parent": w.pick(RUNS), "runtime": {"digest": w.pick(DIGESTS), "os": "linux"}}
     body |= {"params": [["lr", w.pick(("0.1", "0.2"))], ["who", "anna"]], "tags": [["semver", "1"]]}
     body |= {"model_inputs": [w.version(w.pick((*MODELS, PROMPT)))], "name": "nightly"}
-    _run(w, w.few(RUNS), w.moments(1)[0], **body)
+    tell_run(w, w.few(RUNS), w.moments(1)[0], **body)
     if w.maybe():
         about = {"repository": "https://git.example/a b", "sha": w.pick(COMMITS), "parents": [w.pick(COMMITS)]}
         author = {"issuer": "git", "subject": "anna@example", "name": "Anna"}
@@ -346,6 +330,11 @@ STEPS: Final[dict[str, Callable[[World], None]]] = {
         a_registration,
         an_output_named_and_unnamed,
         a_read_that_is_exact_too,
+        a_stated_origin,
+        some_columns,
+        a_measure,
+        a_lifecycle,
+        a_job,
         a_failure_then_a_completion,
         a_rerun,
         a_dataset_version,

@@ -41,7 +41,7 @@ def cut_law(history: list[Sent], step: int, as_of: int, known_at: int) -> None:
 def lateness_law(history: list[Sent], step: int, which: int) -> None:
     """A late fact changes no answer about a time before its own."""
     records = records_of(history)
-    dated = [r for r in records if r["type"] not in EXEMPT and not r["body"].get("same_as")]
+    dated = [r for r in records if r["type"] not in EXEMPT and not r["body"].keys() & {"same_as", "previous"}]
     fact = dated[which % len(dated)]
     before = [one for one in records if one is not fact]
     as_of = times.parse_time(fact["occurred_at"]) - 1

@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from graph_schema import names
-from graph_schema.kinds import FIRST_LINEAGE, LAST_LINEAGE, Edge, How, roles_from_bits
+from graph_schema.kinds import FIRST_LINEAGE, LAST_LINEAGE, Edge, How, Role, roles_from_bits
 from tests.properties.reference_facts import Cut, Facts, Row, read, registers
 from tests.properties.reference_periods import Period, Periods
-from tests.properties.reference_runs import Read, Runs
+from tests.properties.reference_runs import Read, Runs, dataset_of
 from tests.properties.reference_versions import KINDS, Versions, model_of
 
 NOT_DEPLOYED = ("None", "Archived")
+PASSING = "\0"
 RECORDED = ("run", "commit", "model_version", "prompt_version", "logged_model")
 
 EdgeRow = tuple[str, str, str, str, tuple[str, ...]]
@@ -140,13 +141,12 @@ class Answers:
         steps = [(start, end, 0) for start, kind, end in self.edges if kind is Edge.SAME_AS]
         steps += [(end, start, 0) for start, end, _ in steps]
         one_with_root = set(_distances({root: 0}, steps))
-        steps += [
-            (start, end, 1) if up else (end, start, 1)
-            for start, kind, end in self.edges
-            if FIRST_LINEAGE <= kind <= LAST_LINEAGE
-        ]
+        steps += self._lineage_steps(up)
         versions = {start: 1 for start, kind, end in self.edges if kind is Edge.VERSION_OF and end in one_with_root}
-        nodes = _distances({**versions, root: 0}, steps)
+        nodes: dict[str, int] = {}
+        for place, distance in _distances({**versions, root: 0}, steps).items():
+            node = place.split(PASSING)[0]
+            nodes[node] = min(distance, nodes.get(node, distance))
         gaps: set[tuple[str, str]] = set()
         if limit is not None and len(nodes) > limit:
             nodes = dict(sorted(nodes.items(), key=lambda item: (item[1], item[0]))[:limit])
@@ -155,6 +155,63 @@ class Answers:
         followed |= {edge for edge in self.edges if edge[1] is Edge.VERSION_OF and edge[2] in one_with_root}
         shown = {edge for edge in followed if edge[0] in nodes and edge[2] in nodes}
         return Closure(nodes, {self._row(edge) for edge in shown}, gaps | self._gaps(nodes, shown))
+
+    def _lineage_steps(self, up: bool) -> list[tuple[str, str, int]]:
+        """Return the steps along lineage edges.
+
+        A run is as many places as there are ways to it that do not lead everywhere: from an output of which it is
+        stated what it was made of one goes through ``run PASSING output`` to what counts for that output, and from an
+        input through ``run PASSING input`` to the outputs for which that input counts. Who comes any other way, or
+        starts there, is at the run itself.
+        """
+        lineage = [edge for edge in self.edges if FIRST_LINEAGE <= edge[1] <= LAST_LINEAGE]
+        outputs = {(end, start) for start, kind, end in lineage if kind is Edge.PRODUCED_BY}
+        inputs = {(start, end) for start, kind, end in lineage if kind in (Edge.USED, Edge.READ)}
+        steps = []
+        for start, kind, end in lineage:
+            one, other = (start, end) if up else (end, start)
+            steps.append((one, other, 1))
+            if kind is Edge.PRODUCED_BY and up and (start, end) in self._partial:
+                steps[-1] = (start, f"{end}{PASSING}{start}", 1)
+            if (start, end) in inputs and not up:
+                steps[-1] = (end, f"{start}{PASSING}{end}", 1)
+                made = [output for run, output in outputs if run == start and self._counts(output, start, end)]
+                steps += [(f"{start}{PASSING}{end}", output, 1) for output in made]
+            if up and names.kind_of(start) == "run":
+                of_it = [output for run, output in outputs if run == start and (output, start) in self._partial]
+                counting = [one for one in of_it if (start, end) not in inputs or self._counts(one, start, end)]
+                steps += [(f"{start}{PASSING}{output}", end, 1) for output in counting]
+        return steps
+
+    def _stated(self, output: str, run: str) -> bool:
+        return bool(self.edges[output, Edge.PRODUCED_BY, run].roles & Role.STATED)
+
+    def _counts(self, output: str, run: str, read: str) -> bool:
+        """Tell whether what a run read counts for one of its outputs."""
+        if self._stated(output, run):
+            made_of = {end for start, kind, end in self.edges if start == output and kind is Edge.DERIVED_FROM}
+            if _dataset_behind(read) not in {_dataset_behind(one) for one in made_of}:
+                return False
+        used = self.edges.get((run, Edge.USED, read))
+        if used is None or used.how is not How.INFERRED or names.kind_of(output) != "dataset_version":
+            return True
+        readers = {one.execution for one in self._reads if (one.run, one.version) == (run, read)}
+        writers = self.runs.wrote(output, run)
+        return None in readers or not writers or bool(readers & writers)
+
+    @cached_property
+    def _partial(self) -> set[tuple[str, str]]:
+        """The (output, run) for which not everything counts that the run read."""
+        inputs: dict[str, list[str]] = {}
+        for start, kind, end in self.edges:
+            if kind in (Edge.USED, Edge.READ):
+                inputs.setdefault(start, []).append(end)
+        outputs = [(start, end) for start, kind, end in self.edges if kind is Edge.PRODUCED_BY]
+        return {
+            (output, run)
+            for output, run in outputs
+            if self._stated(output, run) or not all(self._counts(output, run, one) for one in inputs.get(run, ()))
+        }
 
     def _row(self, edge: tuple[str, Edge, str]) -> EdgeRow:
         known = self.edges[edge]
@@ -257,6 +314,10 @@ def _drifted(
 ) -> tuple[str | None, ...]:
     served = (None,) * 4 if one is None else (one.target, one.mode, one.traffic, one.key)
     return (names.parse(model).parts[1], *served, None if called is None else called.key, verdict)
+
+
+def _dataset_behind(key: str) -> str:
+    return key if names.kind_of(key) == "dataset" else dataset_of(key)
 
 
 def _add(found: Edges, edge: tuple[str, Edge, str], how: How, roles: int) -> None:

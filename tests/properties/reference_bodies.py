@@ -4,29 +4,26 @@ A body says rows (registers of a node), assertions and withdrawals of edges, and
 one record and yields what it says, in the order of the body; nothing is merged here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from graph_schema import names
 from graph_schema.kinds import Edge, How, Role
+from tests.properties.reference_data import (
+    by_run,
+    changed_dataset,
+    dataset_version,
+    declared_dataset,
+    derived_columns,
+    describe_dataset_version,
+    measured,
+    observed_dataset_version,
+    output,
+    read_input,
+)
+from tests.properties.reference_said import Body, Said, edge, picked, tags
 
-Body = Mapping[str, Any]
-
-Said = tuple[Any, ...]
-"""``("row", key, registers)``, ``("edge", start, type, end, how, roles)``, ``("point", subject, slot, value)``,
-``("withdrawal", start, type, end, source)`` or ``("mention", key)``: a fact before it knows its origin."""
-
-
-def _edge(start: str, kind: Edge, end: str, how: How = How.EXACT, roles: int = 0) -> Said:
-    return "edge", start, kind, end, how, roles
-
-
-def _how(item: Body) -> How:
-    return {"exact": How.EXACT, "declared": How.DECLARED}[item.get("how", "exact")]
-
-
-def _roles(item: Body) -> int:
-    return sum({int(Role[word.upper()]) for word in item.get("roles", [])}) or int(Role.UNKNOWN)
+__all__ = ["READ", "Body", "Said", "by_run", "person", "version"]
 
 
 def person(item: Body) -> str:
@@ -36,19 +33,6 @@ def person(item: Body) -> str:
 
 def _describe_person(item: Body) -> Iterator[Said]:
     yield "row", person(item), {word: item[word] for word in ("name", "email") if word in item}
-
-
-def _tags(body: Body) -> dict[str, Any]:
-    sealed = {"tags_sealed": body["tags_sealed"]} if "tags_sealed" in body else {}
-    return {f"tag:{key}": value for key, value in body.get("tags", [])} | sealed
-
-
-def _columns(body: Body) -> dict[str, Any]:
-    return {"columns": [[c["name"], c.get("type")] for c in body["columns"]]} if body.get("columns") else {}
-
-
-def _picked(body: Body, *words: str) -> dict[str, Any]:
-    return {word: body[word] for word in words if word in body}
 
 
 def _seen(record: Body) -> dict[str, Any]:
@@ -61,23 +45,6 @@ def _event(record: Body) -> dict[str, Any]:
     return {"event": record["source"]["event_id"]} if record["source"].get("event_id") else {}
 
 
-def _dataset(item: Body) -> str:
-    return names.dataset(item["namespace"], item["name"])
-
-
-def _dataset_version(item: Body) -> str:
-    return names.dataset_version(item["namespace"], item["name"], item["version"])
-
-
-def _describe_dataset_version(item: Body, identity: str) -> Iterator[Said]:
-    if identity != "declared":
-        yield "row", _dataset_version(item), {f"identity:{identity}": True}
-    if "digest" in item:
-        algorithm, value = item["digest"].split(":", 1)
-        yield "row", _dataset_version(item), {f"digest:{algorithm}": value}
-    yield _edge(_dataset_version(item), Edge.VERSION_OF, _dataset(item))
-
-
 def version(item: Body, created: str = "created_ms") -> str:
     """Return the key of the model or prompt version that an item names."""
     model = names.parse(item["model"])
@@ -86,41 +53,41 @@ def version(item: Body, created: str = "created_ms") -> str:
 
 
 def _version_of(item: Body) -> Said:
-    return _edge(version(item), Edge.VERSION_OF, item["model"])
+    return edge(version(item), Edge.VERSION_OF, item["model"])
 
 
 def _run(record: Body) -> Iterator[Said]:
     body = record["body"]
     run, execution = names.run(body["run"]), body.get("execution", "")
-    about = _picked(body, "name", "experiment", "claimed_start", "claimed_end", "params_sealed", "error", "commit")
+    about = picked(body, "name", "experiment", "claimed_start", "claimed_end", "params_sealed", "error", "commit")
     about |= {f"param:{key}": value for key, value in body.get("params", [])}
     about |= {f"metric:{metric['key']}": metric["value"] for metric in body.get("metrics", [])}
-    yield "row", run, {"run_id": body["run"]} | about | _tags(body) | _claims(body)
+    yield "row", run, {"run_id": body["run"]} | about | tags(body) | _claims(body)
     if "state" in body:
         yield "point", run, f"state:{execution}", {"state": body["state"]}
     if "existence" in body:
         yield "point", run, "existence", {"is": body["existence"]}
     yield from _surroundings(body, run)
     for item in body.get("inputs", []):
-        yield from _input(item, run)
+        yield from read_input(item, run)
     for item in body.get("outputs", []):
-        yield from _output(item, run, execution)
+        yield from output(item, run, execution)
     for item in body.get("model_inputs", []):
         yield _version_of(item)
-        yield _edge(run, Edge.USED_MODEL, version(item), roles=Role.UNKNOWN)
+        yield edge(run, Edge.USED_MODEL, version(item), roles=Role.UNKNOWN)
     for key in body.get("logged_model_inputs", []):
-        yield _edge(run, Edge.USED_MODEL, key, roles=Role.UNKNOWN)
+        yield edge(run, Edge.USED_MODEL, key, roles=Role.UNKNOWN)
     for key in body.get("logged_models", []):
-        yield _edge(key, Edge.PRODUCED_BY, run)
+        yield edge(key, Edge.PRODUCED_BY, run)
     yield from _artifacts(body, run)
 
 
 def _artifacts(body: Body, holder: str) -> Iterator[Said]:
     for item in body.get("artifacts", []):
-        yield "row", holder, {f"artifact:{item['path']}": _picked(item, "bytes", "digest", "sample")}
+        yield "row", holder, {f"artifact:{item['path']}": picked(item, "bytes", "digest", "sample")}
         if "digest" in item:
             yield "row", names.document(item["digest"]), {"path": item["path"]}
-            yield _edge(names.document(item["digest"]), Edge.PART_OF, holder)
+            yield edge(names.document(item["digest"]), Edge.PART_OF, holder)
 
 
 def _claims(body: Body) -> dict[str, Any]:
@@ -132,70 +99,35 @@ def _claims(body: Body) -> dict[str, Any]:
 
 def _surroundings(body: Body, run: str) -> Iterator[Said]:
     if "job" in body:
-        job = names.job(body["job"]["namespace"], body["job"]["name"])
-        yield _edge(run, Edge.OF_JOB, job)
+        yield edge(run, Edge.OF_JOB, _job_key(body["job"]))
     if "commit" in body:
         commit = names.commit(body["commit"]["sha"])
-        yield _edge(run, Edge.BUILT_FROM, commit)
+        yield edge(run, Edge.BUILT_FROM, commit)
         if "repository" in body["commit"]:
             repository = names.repository(body["commit"]["repository"])
-            yield _edge(commit, Edge.IN_REPOSITORY, repository, How.DECLARED)
+            yield edge(commit, Edge.IN_REPOSITORY, repository, How.DECLARED)
     if "runtime" in body:
         yield "row", names.runtime(body["runtime"]["digest"]), dict(body["runtime"])
-        yield _edge(run, Edge.RAN_IN, names.runtime(body["runtime"]["digest"]))
+        yield edge(run, Edge.RAN_IN, names.runtime(body["runtime"]["digest"]))
     if "parent" in body:
-        yield _edge(run, Edge.PARENT, names.run(body["parent"]))
+        yield edge(run, Edge.PARENT, names.run(body["parent"]))
+        if "parent_job" in body:
+            yield edge(names.run(body["parent"]), Edge.OF_JOB, _job_key(body["parent_job"]), How.DECLARED)
+    if "root" in body:
+        yield "mention", names.run(body["root"])
+        yield "row", run, {"root": names.run(body["root"])}
+        if "root_job" in body:
+            yield edge(names.run(body["root"]), Edge.OF_JOB, _job_key(body["root_job"]), How.DECLARED)
 
 
-def _input(item: Body, run: str) -> Iterator[Said]:
-    if "version" in item:
-        yield from _describe_dataset_version(item, item.get("identity", "declared"))
-        yield _edge(run, Edge.USED, _dataset_version(item), _how(item), _roles(item))
-        if item.get("identity") == "hint":
-            yield _edge(run, Edge.READ, _dataset(item), _how(item), _roles(item))
-        return
-    yield _edge(run, Edge.READ, _dataset(item), _how(item), _roles(item))
-    if "digest" in item:
-        yield "row", run, {f"read_digest:{_dataset(item)}": item["digest"]}
+def _job_key(item: Body) -> str:
+    return names.job(item["namespace"], item["name"])
 
 
-def by_run(run: str, execution: str) -> str:
-    """Return the version text of an output that only its run names."""
-    identifier = names.parse(run).parts[0]
-    own = "run-" + identifier.replace("%", "%25").replace("/", "%2F")
-    return f"{own}/{execution}" if execution else own
-
-
-def _output(item: Body, run: str, execution: str) -> Iterator[Said]:
-    named = dict(item) if "version" in item else {**item, "version": by_run(run, execution)}
-    yield from _describe_dataset_version(named, item.get("identity", "declared") if "version" in item else "by_run")
-    yield _edge(_dataset_version(named), Edge.PRODUCED_BY, run, _how(item))
-    yield _written(named, run, execution)
-
-
-def _written(item: Body, run: str | None, execution: str) -> Said:
-    by = {"run": run, "execution": execution} if run else {}
-    return "point", _dataset(item), "written", {"version": _dataset_version(item), **by, **_picked(item, "digest")}
-
-
-def _declared_dataset(record: Body) -> Iterator[Said]:
+def _declared_job(record: Body) -> Iterator[Said]:
     body = record["body"]
-    yield "row", _dataset(body), _columns(body) | _picked(body, "kind", "description") | _tags(body)
-    for other in body.get("same_as", []):
-        yield _edge(_dataset(body), Edge.SAME_AS, _dataset(other), How.DECLARED)
-
-
-def _observed_dataset_version(record: Body) -> Iterator[Said]:
-    body = record["body"]
-    run = names.run(body["run"]) if "run" in body else None
-    yield from _describe_dataset_version(body, body.get("identity", "declared"))
-    yield "row", _dataset_version(body), _columns(body) | _picked(body, "rows", "bytes")
-    yield _written(body, run, body.get("execution", ""))
-    if run:
-        yield _edge(_dataset_version(body), Edge.PRODUCED_BY, run)
-    for other in body.get("derived_from", []):
-        yield from _describe_dataset_version(other, "declared")
-        yield _edge(_dataset_version(body), Edge.DERIVED_FROM, _dataset_version(other))
+    about = picked(body, "description", "integration", "kind", "processing", "location", "owners", "owners_sealed")
+    yield "row", _job_key(body), about | tags(body)
 
 
 _ABOUT_MODELS = ("description", "location", "logged_model", "digest")
@@ -203,7 +135,7 @@ _ABOUT_MODELS = ("description", "location", "logged_model", "digest")
 
 def _declared_model(record: Body) -> Iterator[Said]:
     body = record["body"]
-    yield "row", body["model"], _picked(body, *_ABOUT_MODELS) | _tags(body)
+    yield "row", body["model"], picked(body, *_ABOUT_MODELS) | tags(body)
     yield "point", body["model"], "generation", {"is": "created", **_seen(record)}
 
 
@@ -211,16 +143,16 @@ def _registered(record: Body) -> Iterator[Said]:
     body = record["body"]
     key = version(body)
     yield _version_of(body)
-    yield "row", key, _picked(body, "created_ms", *_ABOUT_MODELS) | _tags(body) | _claims(body)
+    yield "row", key, picked(body, "created_ms", *_ABOUT_MODELS) | tags(body) | _claims(body)
     if "logged_model" in body and body["model"].startswith("model:"):
         logged = names.logged_model(names.parse(body["model"]).parts[0], body["logged_model"])
-        yield _edge(key, Edge.DERIVED_FROM, logged)
+        yield edge(key, Edge.DERIVED_FROM, logged)
     yield "point", key, "existence", {"is": "present", **_seen(record)}
     if "run" in body:
-        yield _edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
+        yield edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
     for parent in body.get("derived_from", []):
         yield _version_of(parent)
-        yield _edge(key, Edge.DERIVED_FROM, version(parent))
+        yield edge(key, Edge.DERIVED_FROM, version(parent))
 
 
 def _deleted_version(record: Body) -> Iterator[Said]:
@@ -236,7 +168,7 @@ def _renamed(record: Body) -> Iterator[Said]:
         old, new = {**carried, "model": body["model"]}, {**carried, "model": body["to"]}
         yield _version_of(old)
         yield _version_of(new)
-        yield _edge(version(new), Edge.SAME_AS, version(old))
+        yield edge(version(new), Edge.SAME_AS, version(old))
         yield "row", version(new), {"created_ms": carried["created_ms"]}
         yield "point", version(new), "existence", {"is": "present"}
 
@@ -248,10 +180,10 @@ def _deleted_model(record: Body) -> Iterator[Said]:
 def _logged_model(record: Body) -> Iterator[Said]:
     body = record["body"]
     key = body["logged_model"]
-    about = _picked(body, "name", "model_type", "experiment", "params_sealed")
-    yield "row", key, about | {f"param:{name}": value for name, value in body.get("params", [])} | _tags(body)
+    about = picked(body, "name", "model_type", "experiment", "params_sealed")
+    yield "row", key, about | {f"param:{name}": value for name, value in body.get("params", [])} | tags(body)
     if "run" in body:
-        yield _edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
+        yield edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
     for slot in ("state", "existence"):
         if slot in body:
             yield "point", key, slot, {"is": body[slot], **_seen(record)}
@@ -295,7 +227,7 @@ def _deployment(record: Body) -> Iterator[Said]:
     target = names.target(body["target"]["environment"], body["target"]["region"])
     mode, model = body.get("mode", "serving"), body["model"]
     yield _version_of(body)
-    yield "row", target, _picked(body["target"], "platform")
+    yield "row", target, picked(body["target"], "platform")
     served = {"version": None if mode == "none" else version(body), **_event(record), **_seen(record)}
     yield "point", target, f"live:{model}", served
     yield "point", target, f"mode:{model}", {"mode": mode}
@@ -307,15 +239,15 @@ def _validation(record: Body) -> Iterator[Said]:
     body = record["body"]
     key = names.validation(body["validation"])
     yield _version_of(body)
-    about = _picked(body, "name", "outcome", "digest", "link", "ticket", "comment")
+    about = picked(body, "name", "outcome", "digest", "link", "ticket", "comment")
     yield "row", key, {"checks": body.get("checks", [])} | about
-    yield _edge(key, Edge.VALIDATES, version(body))
+    yield edge(key, Edge.VALIDATES, version(body))
     yield "point", version(body), f"validated:{body['validation']}", {"outcome": body["outcome"]}
     for item in body.get("data", []):
-        yield from _describe_dataset_version(item, "declared")
-        yield _edge(key, Edge.USED, _dataset_version(item), roles=Role.EVALUATION)
+        yield from describe_dataset_version(item, "declared")
+        yield edge(key, Edge.USED, dataset_version(item), roles=Role.EVALUATION)
     if "run" in body:
-        yield _edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
+        yield edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
 
 
 def _commit(record: Body) -> Iterator[Said]:
@@ -324,11 +256,11 @@ def _commit(record: Body) -> Iterator[Said]:
     people = {role: person(body[role]) for role in ("author", "committer") if role in body}
     for role in people:
         yield from _describe_person(body[role])
-    about = _picked(body, "sha", "tree", "authored_at", "message", "signature", "changed_paths", "paths")
+    about = picked(body, "sha", "tree", "authored_at", "message", "signature", "changed_paths", "paths")
     yield "row", key, about | people
-    yield _edge(key, Edge.IN_REPOSITORY, names.repository(body["repository"]))
+    yield edge(key, Edge.IN_REPOSITORY, names.repository(body["repository"]))
     for parent in body.get("parents", []):
-        yield _edge(key, Edge.PARENT, names.commit(parent))
+        yield edge(key, Edge.PARENT, names.commit(parent))
 
 
 def _branch(record: Body) -> Iterator[Said]:
@@ -349,12 +281,12 @@ def _linked(record: Body) -> Iterator[Said]:
     one, other = record["body"]["person"], record["body"]["same_as"]
     yield from _describe_person(one)
     yield from _describe_person(other)
-    yield _edge(person(one), Edge.SAME_AS, person(other), How.DECLARED)
+    yield edge(person(one), Edge.SAME_AS, person(other), How.DECLARED)
 
 
 def _reported(record: Body) -> Iterator[Said]:
     source = names.source(record["source"]["kind"], record["source"]["instance"])
-    covered = _picked(record["body"], "covered_from", "covered_to", "cursor", "spooled")
+    covered = picked(record["body"], "covered_from", "covered_to", "cursor", "spooled")
     yield "point", source, "covered", {"clock_offset_us": record["body"].get("clock_offset_us", 0), **covered}
 
 
@@ -388,7 +320,7 @@ def _right(record: Body) -> Iterator[Said]:
 def _permission(record: Body) -> Iterator[Said]:
     body = record["body"]
     yield from _describe_person(body["person"])
-    value = {"permission": body.get("permission"), **_picked(body, "change"), **_seen(record)}
+    value = {"permission": body.get("permission"), **picked(body, "change"), **_seen(record)}
     yield "point", person(body["person"]), f"permission:{body['system']} {body['resource']}", value
 
 
@@ -405,8 +337,12 @@ def _nothing(_record: Body) -> Iterator[Said]:
 
 READ: Final[dict[str, Callable[[Body], Iterator[Said]]]] = {
     "run.observed": _run,
-    "dataset.declared": _declared_dataset,
-    "dataset_version.observed": _observed_dataset_version,
+    "job.declared": _declared_job,
+    "dataset.changed": changed_dataset,
+    "dataset.measured": measured,
+    "columns.derived": derived_columns,
+    "dataset.declared": declared_dataset,
+    "dataset_version.observed": observed_dataset_version,
     "model.declared": _declared_model,
     "model_version.registered": _registered,
     "model_version.deleted": _deleted_version,

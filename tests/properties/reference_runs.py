@@ -11,6 +11,7 @@ from tests.properties.reference_versions import parse
 STRENGTH = ("unknown", "started", "running", "complete", "aborted", "failed")
 TERMINAL = ("failed", "aborted", "complete")
 BEFORE_THE_FIRST = -1
+SEVEN_DAYS = 7 * 24 * 3600 * 1_000_000
 
 
 class Execution(NamedTuple):
@@ -32,12 +33,16 @@ class Write(NamedTuple):
 
 
 class Read(NamedTuple):
-    """An input that a run names without a version: what it read as far as can be known (None if it cannot)."""
+    """An input that a run names without a version: what one execution read as far as can be known (None if it cannot).
+
+    ``execution`` is None where no execution of the run has a state.
+    """
 
     run: str
     dataset: str
     version: str | None
     roles: int
+    execution: Execution | None
 
 
 def dataset_of(version: str) -> str:
@@ -80,9 +85,11 @@ class Runs:
         ]
 
     def outcome_of(self, execution: Execution) -> str:
-        """Return the strongest state of one execution."""
-        words = [point.value["state"] for point in self._states_of(execution)]
-        return max(words, key=STRENGTH.index, default="unknown")
+        """Return the strongest state of one execution; of one that fell silent long ago nothing is known."""
+        points = self._states_of(execution)
+        word = max((point.value["state"] for point in points), key=STRENGTH.index, default="unknown")
+        silent = all(point.origin.at < self._cut.as_of - SEVEN_DAYS for point in points)
+        return "unknown" if silent and word not in TERMINAL else word
 
     def _terminal_time(self, execution: Execution) -> int | None:
         ends = [point.origin.at for point in self._states_of(execution) if point.value["state"] in TERMINAL]
@@ -90,17 +97,32 @@ class Runs:
 
     def outcome(self, run: str) -> str:
         """Return the outcome of a run: that of the execution whose first state is the newest."""
-        earliest: dict[Execution, int] = {}
-        for point in self._states:
-            if point.subject == run:
-                execution = self.execution(run, point.slot.removeprefix("state:"), point.origin.at)
-                earliest[execution] = min(point.origin.at, earliest.get(execution, point.origin.at))
+        earliest = self._earliest(run)
         if not earliest:
             return "unknown"
         return self.outcome_of(max(earliest, key=lambda one: (earliest[one], one.name, one.segment)))
 
-    def _earliest_known(self, run: str, read_at: int) -> int:
-        return min((point.origin.at for point in self._states if point.subject == run), default=read_at)
+    def _earliest(self, run: str) -> dict[Execution, int]:
+        """Return the earliest instant of each execution of a run that has a state."""
+        found: dict[Execution, int] = {}
+        for point in self._states:
+            if point.subject == run:
+                execution = self.execution(run, point.slot.removeprefix("state:"), point.origin.at)
+                found[execution] = min(point.origin.at, found.get(execution, point.origin.at))
+        return found
+
+    def wrote(self, version: str, run: str) -> set[Execution]:
+        """Return the executions of a run that wrote a version; one without a state is taken for the earliest."""
+        earliest = self._earliest(run)
+        found = {
+            write.execution
+            for write in self._writes.get(dataset_of(version), [])
+            if self.stands_for.get(write.version, write.version) == version
+            and write.execution is not None
+            and write.execution.run == run
+        }
+        first = min(earliest, key=lambda one: (earliest[one], one.name, one.segment), default=None)
+        return {one if one in earliest or first is None else first for one in found}
 
     # Writes
 
@@ -167,7 +189,7 @@ class Runs:
     # Reads
 
     def reads(self) -> list[Read]:
-        """Return every READ that is shown, with the version inferred for it."""
+        """Return every READ that is shown, with the version inferred for each execution."""
         asserted = [said for said in self._cut.assertions if said.type is Edge.READ]
         exact = {
             (said.start, dataset_of(said.end))
@@ -180,8 +202,12 @@ class Runs:
             roles = 0
             for said in mine:
                 roles |= said.roles
-            start = self._earliest_known(run, min(said.origin.at for said in mine))
-            found.append(Read(run, dataset, self._version_read(run, dataset, start), roles))
+            starts: list[tuple[Execution | None, int]] = list(self._earliest(run).items())
+            starts = starts or [(None, min(said.origin.at for said in mine))]
+            found += [
+                Read(run, dataset, self._version_read(run, dataset, start), roles, execution)
+                for execution, start in starts
+            ]
         return found
 
     def _version_read(self, run: str, dataset: str, start: int) -> str | None:

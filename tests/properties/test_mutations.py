@@ -28,16 +28,24 @@ def newest_arrival_wins(record: Mapping[str, Any]) -> Changes:
     return changes
 
 
-_met: set[str] = set()
+_met = itertools.count()
 
 
-def only_the_first_declaration_counts(record: Mapping[str, Any]) -> Changes:
-    """The fold remembers: a source's first alias fact makes points, later ones do not."""
+def every_other_declaration_counts(record: Mapping[str, Any]) -> Changes:
+    """The fold remembers: of the alias facts that arrive, every second one makes no points."""
     changes = folding.fold(record)
-    if record["type"] == "alias.moved":
-        if record["body"]["alias"] in _met:
-            changes.points.clear()
-        _met.add(record["body"]["alias"])
+    if record["type"] == "alias.moved" and next(_met) % 2:
+        changes.points.clear()
+    return changes
+
+
+def stated_origins_are_forgotten(record: Mapping[str, Any]) -> Changes:
+    """What an output was made of is folded, but not that this is all of it."""
+    changes = folding.fold(record)
+    changes.edges = {
+        (start, edge, end): (how, 0 if edge == Edge.PRODUCED_BY else roles)
+        for (start, edge, end), (how, roles) in changes.edges.items()
+    }
     return changes
 
 
@@ -90,12 +98,13 @@ MEANING = (meaning_law, (histories(), STEP, AS_OF, NUMBER))
 
 MUTATIONS: list[tuple[Fold, Any]] = [
     (newest_arrival_wins, ORDER),
-    (only_the_first_declaration_counts, ORDER),
+    (every_other_declaration_counts, ORDER),
     (a_sweep_is_forgotten, MEANING),
     (executions_are_confused, MEANING),
     (every_edge_is_exact, MEANING),
     (withdrawals_name_no_source, MEANING),
     (reads_count_as_used, MEANING),
+    (stated_origins_are_forgotten, MEANING),
 ]
 
 

@@ -98,14 +98,22 @@ def test_the_outcome_is_the_strongest_state_of_the_newest_execution() -> None:
     failed = [run(1, "a", "started"), run(5, "a", "failed"), run(6, "a", "complete")]
     assert at(failed).outcome("run:a") == "failed"
     assert at(failed, as_of=4).outcome("run:a") == "started"
-    assert at([*failed, run(7, "a", "started")]).outcome("run:a") == "started"
+    assert at([*failed, run(7, "a", "started")], as_of=9).outcome("run:a") == "started"
     assert at([*failed, run(7, "a", "started"), run(8, "a", "complete")]).outcome("run:a") == "complete"
     named = [run(9, "a", "running", execution="2"), run(3, "a", "aborted", execution="1")]
-    assert at([*failed, *named]).outcome("run:a") == "running"
+    assert at([*failed, *named], as_of=99).outcome("run:a") == "running"
     assert at([run(1, "a")]).outcome("run:a") == "unknown"
 
 
 # 4. Writes and reads
+
+
+def test_an_execution_that_nobody_saw_end_is_unknown_a_week_after_its_last_sign_of_life() -> None:
+    week = 7 * 24 * 3600
+    open_run = [run(1, "a", "started"), run(50, "a", "running")]
+    assert at(open_run, as_of=week + 50).outcome("run:a") == "running"
+    assert at(open_run, as_of=week + 51).outcome("run:a") == "unknown"
+    assert at([*open_run, run(60, "a", "failed")], as_of=9 * week).outcome("run:a") == "failed"
 
 
 def test_a_read_is_of_the_newest_write_that_ended_in_time_and_well_by_another_run() -> None:

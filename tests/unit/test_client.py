@@ -357,6 +357,10 @@ def test_the_token_stands_in_no_repr(client: LineageClient, served: Served) -> N
         ("USED", ["test"], "tested on", "was used to test"),
         ("USED", ["training", "scoring"], "trained on and scored", "was used to train and be scored by"),
         ("PRODUCED_BY", [], "produced by", "produced"),
+        ("COLUMN_FROM", ["direct"], "computed from", "feeds"),
+        ("COLUMN_FROM", ["indirect"], "decided by", "decides about"),
+        ("COLUMN_FROM", ["direct", "indirect"], "computed from and decided by", "feeds and decides about"),
+        ("COLUMN_FROM", ["unknown"], "computed from", "feeds"),
         ("LATER_EDGE", [], "later edge", "later edge"),
     ],
 )

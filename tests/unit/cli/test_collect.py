@@ -120,8 +120,35 @@ def test_events_of_a_file_are_recorded_and_those_refused_are_named_by_their_line
     assert [one["line"] for one in told["failed_events"]] == [2]
 
 
-def test_a_line_that_is_no_json_is_named(lineage: Command, tmp_path: Path) -> None:
-    (tmp_path / "events.ndjson").write_text("{}\nnonsense\n")
+def test_a_torn_file_is_recorded_but_for_the_torn_line_which_is_named_and_kept(
+    lineage: Command, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINEAGE_TOKEN", lineage("source", "add", "openlineage/torn").out.strip())
+    runs = [f"{number:08d}-b358-4d32-83d4-df660ff614dd" for number in (1, 2, 3)]
+    whole = [json.dumps(run_event(run, huge="x" * 200_000)) for run in runs]
+    torn = whole[0][:-100_000]
+    (tmp_path / "events.ndjson").write_text(f"{whole[0]}\n{torn}\n\n{whole[1]}\n{whole[2]}\n{torn}")
     ended = lineage("collect", "openlineage", "events.ndjson")
     assert ended.code == 65
-    assert "line 2 of events.ndjson" in ended.err
+    told = json.loads(ended.out)
+    assert told["summary"] == {"received": 5, "successful": 3, "failed": 2}
+    assert [one["line"] for one in told["failed_events"]] == [2, 6]
+    with served.client() as client:
+        kept = client.records(type="payload.quarantined", limit=1000)["records"]
+        assert [one["record"]["body"]["length"] for one in kept[-2:]] == [len(torn)] * 2
+        assert {client.node(f"run:{run}")["kind"] for run in runs} == {"run"}
+
+
+def test_a_file_larger_than_a_request_is_sent_in_several(
+    lineage: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINEAGE_TOKEN", lineage("source", "add", "openlineage/large").out.strip())
+    runs = [f"{number:08d}-b358-4d32-83d4-df660ff614dd" for number in range(5)]
+    lines = [json.dumps(run_event(run, huge="x" * 2_500_000)) for run in runs]
+    (tmp_path / "events.ndjson").write_text("\n".join([*lines, json.dumps(run_event(huge="x" * 9_000_000))]))
+    ended = lineage("collect", "openlineage", "events.ndjson")
+    assert ended.code == 65
+    told = json.loads(ended.out)
+    assert told["summary"] == {"received": 6, "successful": 5, "failed": 1}
+    assert told["failed_events"][0]["line"] == 6
+    assert "bytes" in told["failed_events"][0]["reason"]

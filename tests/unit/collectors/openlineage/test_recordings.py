@@ -9,10 +9,11 @@ PYTHON = "openlineage-python-1.54.0-requests.json"
 DBT = "openlineage-dbt-1.54.0-duckdb-requests.json"
 
 DAG = "01a205c4-e451-71e5-91f5-de6e349fbb39"
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "run": RUN,
     "job": {"namespace": "mlflow://127.0.0.1:5001", "name": "credit-risk/train.py"},
     "parent": DAG,
+    "parent_job": {"namespace": "airflow", "name": "dag"},
     "tags": [["openlineage_client_version", "1.54.0"]],
     "commit": {
         "sha": "fdd5d328a420d7266a659b0e099fa2211dd893cc",
@@ -22,6 +23,15 @@ TRAINING = {
     "inputs": [{"namespace": "file", "name": "train.csv", "version": "ab6a6660", "identity": "declared"}],
     "outputs": [{"namespace": "mlflow://127.0.0.1:5001", "name": "models:/m-a845"}],
 }
+JOB = {
+    **TRAINING["job"],
+    "integration": "MLFLOW",
+    "kind": "TRAINING",
+    "processing": "BATCH",
+    "location": TRAINING["commit"] | {"version": "fdd5d328a420d7266a659b0e099fa2211dd893cc"},
+    "owners": [["alice", "MAINTAINER"]],
+}
+JOB["location"].pop("sha")
 COLUMNS = {"namespace": "file", "name": "train.csv", "columns": [{"name": "age", "type": "long"}]}
 MODEL = {"namespace": "mlflow://127.0.0.1:5001", "name": "models:/m-a845", "kind": "MODEL"}
 
@@ -41,6 +51,7 @@ def test_a_run_event_of_the_python_client_gives_the_run_and_what_it_says_of_its_
     made = facts(recording(PYTHON)[number]["body"])
     assert [(fact["type"], fact["body"]) for fact in made] == [
         ("run.observed", TRAINING | state),
+        ("job.declared", JOB),
         ("dataset.declared", COLUMNS),
         ("dataset.declared", MODEL),
     ]
@@ -50,6 +61,7 @@ def test_a_run_event_of_the_python_client_gives_the_run_and_what_it_says_of_its_
 def test_a_job_event_of_the_python_client_describes_its_datasets_and_makes_no_run() -> None:
     made = facts(recording(PYTHON)[2]["body"])
     assert [(fact["type"], fact["body"]) for fact in made] == [
+        ("job.declared", JOB),
         ("dataset.declared", COLUMNS),
         ("dataset.declared", MODEL),
     ]
@@ -73,8 +85,8 @@ REPORT = {"namespace": "duckdb://credit.duckdb", "name": "credit.main.report"}
 
 
 def test_the_dbt_recording_gives_its_runs_parents_and_datasets() -> None:
-    made = [fact["body"] for request in recording(DBT) for fact in facts(request["body"])]
-    runs = [body for body in made if "run" in body]
+    made = [fact for request in recording(DBT) for fact in facts(request["body"])]
+    runs = [fact["body"] for fact in made if fact["type"] == "run.observed"]
     shown = [
         (body["run"], body["state"], body.get("parent"), body.get("inputs", []), body.get("outputs", []))
         for body in runs
@@ -93,7 +105,7 @@ def test_the_dbt_recording_gives_its_runs_parents_and_datasets() -> None:
         (ONE_TEST, "complete", TESTS, [FEATURES], []),
         (TESTS, "complete", None, [], []),
     ]
-    described = [body for body in made if "run" not in body]
+    described = [fact["body"] for fact in made if fact["type"] == "dataset.declared"]
     assert described == [FEATURES | {"columns": [{"name": "id"}]}] * 4
 
 
@@ -115,6 +127,7 @@ def test_the_facts_of_the_python_recording_fold_to_its_lineage() -> None:
     assert edges_of(recording(PYTHON)[1]["body"]) == {
         (f"run:{RUN}", "OF_JOB", "job:mlflow://127.0.0.1:5001::credit-risk/train.py"),
         (f"run:{RUN}", "PARENT", f"run:{DAG}"),
+        (f"run:{DAG}", "OF_JOB", "job:airflow::dag"),
         (f"run:{RUN}", "BUILT_FROM", commit),
         (commit, "IN_REPOSITORY", "repository:https://git.example.com/team/credit"),
         (f"run:{RUN}", "USED", f"{dataset.replace('dataset:', 'dataset_version:')}@ab6a6660"),

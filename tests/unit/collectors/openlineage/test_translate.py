@@ -175,7 +175,7 @@ def test_a_parent_that_is_no_uuid_is_kept() -> None:
 @pytest.mark.parametrize("facet", ["airflow", "airflowDagRun"])
 def test_airflow_names_the_execution(facet: str) -> None:
     facets = {facet: {"dagRun": {"run_id": "manual__2026-01-02T00:00:00+00:00", "conf": {}}, "dag": "{'a': 1}"}}
-    output = dataset(version={"datasetVersion": "7"}, output={"outputStatistics": {"rowCount": 3}})
+    output = dataset(output={"outputStatistics": {"rowCount": 3}})
     made = facts(run_event(facets=facets, outputs=[output]))
     assert [fact["body"]["execution"] for fact in made] == ["manual__2026-01-02T00:00:00+00:00"] * 2
 
@@ -188,6 +188,20 @@ def test_an_airflow_facet_of_another_shape_says_nothing(shape: Any) -> None:
 def test_an_error_keeps_message_and_stack_trace() -> None:
     facet = {"message": "no column age", "programmingLanguage": "SCALA", "stackTrace": "at X\nat Y"}
     assert run_body(run_event("FAIL", facets={"errorMessage": facet}))["error"] == "no column age\nat X\nat Y"
+
+
+@pytest.mark.parametrize(
+    ("shape", "error"),
+    [
+        ({"message": "no column age", "stackTrace": "at X\nat Y"}, "no column age\nat X\nat Y"),
+        ({"message": 5, "stackTrace": None}, None),
+        ({"a": [1.5, None]}, None),
+        ("text", None),
+        (None, None),
+    ],
+)
+def test_an_error_of_spark_is_one_and_of_another_shape_none(shape: Any, error: str | None) -> None:
+    assert run_body(run_event("FAIL", facets={"spark.exception": shape})).get("error") == error
 
 
 def test_a_long_error_is_cut_and_says_so() -> None:
@@ -265,22 +279,6 @@ def test_a_version_that_is_not_stated_is_none(facet: Json | None) -> None:
     assert run_body(run_event(inputs=[dataset(version=facet)]))["inputs"] == [{"namespace": "s3://lake", "name": "a"}]
 
 
-def test_counts_of_a_versioned_output_belong_to_its_version() -> None:
-    counted = {"outputStatistics": {"rowCount": 3.0, "size": 2048, "fileCount": 1}}
-    event = run_event(outputs=[dataset(version={"datasetVersion": "7"}, output=counted)])
-    assert bodies(event, "dataset_version.observed") == [
-        {
-            "namespace": "s3://lake", "name": "a", "version": "7", "identity": "declared", "rows": 3, "bytes": 2048,
-            "run": RUN,
-        }
-    ]  # fmt: skip
-
-
-def test_counts_of_an_output_without_a_version_make_no_version() -> None:
-    event = run_event(outputs=[dataset(output={"outputStatistics": {"rowCount": 3}})])
-    assert [fact["type"] for fact in facts(event)] == ["run.observed"]
-
-
 @pytest.mark.parametrize("count", [-1, 1.5, True, "3", 2**53, float("inf"), float("nan")])
 def test_a_count_that_is_no_number_of_things_is_refused(count: Any) -> None:
     event = run_event(
@@ -295,6 +293,7 @@ def test_a_dataset_is_described_by_its_facets() -> None:
         symlinks={"identifiers": [{"namespace": "hive://h", "name": "db.t", "type": "TABLE"}]},
         datasetType={"datasetType": "MODEL"},
         documentation={"description": "all loans"},
+        ownership={"owners": [{"name": "team:loans", "type": "OWNER"}, {"name": "anna"}]},
         tags={"tags": [{"key": "pii", "value": "yes"}, {"key": "mask", "value": "yes", "field": "who"}]},
     )
     assert bodies({"eventTime": AT, "dataset": described}, "dataset.declared") == [
@@ -304,6 +303,7 @@ def test_a_dataset_is_described_by_its_facets() -> None:
             "columns": [{"name": "id", "type": "long"}, {"name": "who"}, {"name": "who.x", "type": "int"}],
             "kind": "MODEL",
             "description": "all loans",
+            "owners": [["team:loans", "OWNER"], ["anna", ""]],
             "tags": [["pii", "yes"]],
             "same_as": [{"namespace": "hive://h", "name": "db.t"}],
         }

@@ -1,0 +1,1 @@
+select cast(customer as integer) as customer from {{ ref('features') }}
