@@ -11,7 +11,10 @@ FullSha = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$"), NAME]
 
 
 class CommitObservedBody(Body):
-    """One commit as git holds it. People are pseudonyms, the message is a digest."""
+    """One commit as git holds it. People are pseudonyms, the message is a digest.
+
+    ``signature`` is ``none`` only where somebody looked and found none; what nobody looked at is ``unknown``.
+    """
 
     repository: LongText
     sha: FullSha
@@ -21,7 +24,7 @@ class CommitObservedBody(Body):
     committer: PersonRef | None = None
     authored_at: Time | None = None
     message: Digest | None = None
-    signature: Annotated[Literal["good", "bad", "unknown", "none"], NAME] = "none"
+    signature: Annotated[Literal["good", "bad", "unknown", "none"], NAME] = "unknown"
     changed_paths: Count | None = None
     paths: Digest | None = None
 
