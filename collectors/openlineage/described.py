@@ -63,9 +63,8 @@ def dataset_alone(dataset: Part, reference: Mapping[str, Any], facts: Facts) -> 
     name, described = facets.dataset_name(dataset), _description(dataset)
     yield from _declared(_as_body(name), described, dataset.path, facts)
     if "version" in reference:
-        schema = {key: described[key] for key in ("columns", "column_count") if key in described}
-        body = {**reference, **schema}
-        yield facts.fact("dataset_version.observed", body, dataset.path)
+        schema = {key: value for key, value in described.items() if key in ("columns", "column_count")}
+        yield facts.fact("dataset_version.observed", {**reference, **schema}, dataset.path)
     yield from _columns(name, columns.derivations(dataset), dataset.path, facts)
     yield from _happened(dataset, None, None, facts)
 
