@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from collectors.openlineage import columns, facets
 from collectors.openlineage.document import Part
-from collectors.openlineage.facts import Facts, distinct, portions
+from collectors.openlineage.facts import PORTION_BYTES, Facts, beside, distinct, json_bytes, portions
 from collectors.openlineage.measures import measures
 from collectors.openlineage.origins import Named
 
+MAX_COLUMNS: Final = 2000
 MAX_SYMLINKS: Final = 50
 _SIDES: Final = {"inputs": "read", "outputs": "written"}
 
@@ -62,8 +63,8 @@ def dataset_alone(dataset: Part, reference: Mapping[str, Any], facts: Facts) -> 
     name, described = facets.dataset_name(dataset), _description(dataset)
     yield from _declared(_as_body(name), described, dataset.path, facts)
     if "version" in reference:
-        body = {**reference, "columns": described.get("columns", [])}
-        yield facts.fact("dataset_version.observed", body, dataset.path)
+        schema = {key: value for key, value in described.items() if key in ("columns", "column_count")}
+        yield facts.fact("dataset_version.observed", {**reference, **schema}, dataset.path)
     yield from _columns(name, columns.derivations(dataset), dataset.path, facts)
     yield from _happened(dataset, None, None, facts)
 
@@ -75,7 +76,7 @@ def _as_body(name: Named) -> dict[str, Any]:
 def _description(dataset: Part) -> dict[str, Any]:
     """Return what the facets of a dataset say of it, without what they do not say."""
     said = {
-        "columns": facets.columns(dataset),
+        **_schema(facets.columns(dataset)),
         "kind": facets.kind(dataset),
         "description": facets.description(dataset),
         "owners": facets.owners(dataset),
@@ -85,13 +86,19 @@ def _description(dataset: Part) -> dict[str, Any]:
     return {key: value for key, value in said.items() if value}
 
 
+def _schema(found: list[dict[str, str]]) -> dict[str, Any]:
+    """Return the columns, or their number where they are too many for a record."""
+    if len(found) > MAX_COLUMNS or json_bytes(found) > PORTION_BYTES:
+        return {"column_count": len(found)}
+    return {"columns": found}
+
+
 def _declared(
     named: Mapping[str, str], described: Mapping[str, Any], path: str, facts: Facts
 ) -> Iterator[dict[str, Any]]:
-    links = list(portions(described.get("same_as", ()), MAX_SYMLINKS)) or [[]]
-    bodies = [
-        {**named, **(described if number == 0 else {}), "same_as": portion} for number, portion in enumerate(links)
-    ]
+    links = [{"same_as": portion} for portion in portions(described.get("same_as", ()), MAX_SYMLINKS)]
+    about = {key: value for key, value in described.items() if key != "same_as"}
+    bodies = [{**named, **body} for body in beside(about, links)]
     yield from facts.split("dataset.declared", bodies, path)
 
 

@@ -15,7 +15,6 @@ from graph_schema.repository_names import repository_url
 
 MAX_ERROR: Final = 16_000
 MAX_TAGS: Final = 1000
-MAX_COLUMNS: Final = 2000
 
 CHANGES: Final = ("create", "alter", "drop", "rename", "truncate", "overwrite")
 
@@ -230,10 +229,7 @@ def symlinks(dataset: Part) -> list[dict[str, str]]:
 def columns(dataset: Part) -> list[dict[str, str]]:
     """Return the columns of a dataset; a field inside a field is named by its path, ``outer.inner``."""
     facet = dataset.facet("schema")
-    found = [] if facet is None else list(_fields(facet))
-    if facet is not None and len(found) > MAX_COLUMNS:
-        raise OpenLineageError(facet.at("fields"), f"has {len(found)} fields; at most {MAX_COLUMNS} can be recorded")
-    return found
+    return [] if facet is None else list(_fields(facet))
 
 
 def _fields(facet: Part) -> Iterator[dict[str, str]]:

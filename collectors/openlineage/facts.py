@@ -10,10 +10,10 @@ from graph_schema.clear_keys import CLEAR_KEYS
 
 T = TypeVar("T")
 
-PORTION_BYTES: Final = 40_000
-"""JSON bytes of split lists in one fact; a record holds 65,535 in all."""
+PORTION_BYTES: Final = 20_000
+"""JSON bytes of split lists in one fact; a record holds 32,768 in all."""
 
-EVENT_BYTES: Final = 60_000
+EVENT_BYTES: Final = 30_000
 """JSON bytes of a fact that stand in its record, its envelope apart."""
 
 _SEALED_TEXTS: Final = ("error", "description")
@@ -69,6 +69,13 @@ def portions(items: Iterable[T], most: int) -> Iterator[list[T]]:
         size += length
     if portion:
         yield portion
+
+
+def beside(about: Mapping[str, Any], lists: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what is said once beside the first of some portions, or by itself where both do not fit a record."""
+    if not lists or _recorded_bytes(about) + json_bytes(lists[0]) > EVENT_BYTES:
+        return [dict(about), *lists]
+    return [{**about, **lists[0]}, *lists[1:]]
 
 
 def json_bytes(value: object) -> int:

@@ -9,7 +9,7 @@ Follows https://openlineage.io/spec/2-0-2/OpenLineage.json. Rules kept here:
 - No OpenLineage event has an id. ``one_spelling`` gives the bytes by which a receiver knows an event again; a digest of
   them never becomes part of a fact, because whoever knows the rest of an event could guess a personal value from it.
 - A list that does not fit one record is split into several facts ("part 2 of 3" in ``source.ref``), never cut. A schema
-  cannot be split, because a later description replaces it whole: a larger one is refused.
+  cannot be split, because a later description replaces it whole: of a larger one the number of columns is recorded.
 - A JobEvent describes its job, its datasets and their columns; its inputs and outputs make no edges, because no run
   read or wrote them.
 """
@@ -21,7 +21,7 @@ from typing import Any, Final
 from collectors.openlineage import facets, origins
 from collectors.openlineage.described import dataset_alone, datasets_of
 from collectors.openlineage.document import LONG, SHORT, OpenLineageError, Part, as_part
-from collectors.openlineage.facts import Facts, distinct, portions
+from collectors.openlineage.facts import Facts, beside, distinct, portions
 from graph_schema import times
 
 MAX_DATASETS: Final = 100
@@ -109,16 +109,12 @@ def _run(event: Part, facts: Facts) -> Iterator[dict[str, Any]]:
         "commit": facets.commit(job),
     }
     stated = origins.stated(event, identifier)
-    cut = list(portions(_data(event, stated), MAX_DATASETS)) or [[]]
-    bodies = [
-        {
-            **named,
-            **(about if number == 0 else {}),
-            **{key: [item for side, item in portion if side == key] for key in ("inputs", "outputs")},
-        }
-        for number, portion in enumerate(cut)
+    lists = [
+        {key: [item for side, item in portion if side == key] for key in ("inputs", "outputs")}
+        for portion in portions(_data(event, stated), MAX_DATASETS)
     ]
-    yield from facts.split("run.observed", bodies, "")
+    said = {key: value for key, value in about.items() if value is not None}
+    yield from facts.split("run.observed", [{**named, **body} for body in beside(said, lists)], "")
     yield from _described_job(event, facts)
     yield from datasets_of(event, facts, named=named, stated=stated.entries)
 

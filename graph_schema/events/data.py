@@ -37,10 +37,12 @@ class DatasetVersionName(NamedDataset):
 class DatasetDeclaredBody(NamedDataset, Body):
     """A dataset as its producer describes it; lists are replaced whole by a later description.
 
-    ``owners`` are pairs of name and kind of ownership.
+    ``owners`` are pairs of name and kind of ownership. ``column_count`` stands in the place of ``columns`` where these
+    are too many for a record: how many there are; which, the raw event says.
     """
 
     columns: Annotated[list[Column], Field(max_length=2000)] = []
+    column_count: Count | None = None
     kind: Text | None = None
     description: Private | None = None
     owners: Pairs = []
@@ -67,6 +69,7 @@ class DatasetVersionObservedBody(NamedDataset, Body):
     rows: Count | None = None
     bytes: Count | None = None
     columns: Annotated[list[Column], Field(max_length=2000)] = []
+    column_count: Count | None = None
     run: Text | None = None
     execution: Text | None = None
     derived_from: Annotated[list[DatasetVersionName], Field(max_length=100)] = []

@@ -55,7 +55,9 @@ def pair_registers(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def column_registers(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema as one register: a list is replaced whole."""
+    """Return the schema as one register: a list is replaced whole, also by the number of columns of a larger one."""
+    if "column_count" in body:
+        return {"columns": {"count": body["column_count"]}}
     if not body.get("columns"):
         return {}
     return {"columns": [[column["name"], column.get("type")] for column in body["columns"]]}

@@ -124,7 +124,8 @@ def a_dataset_version(w: World) -> None:
 def a_dataset(w: World) -> None:
     namespace, name = w.pick(DATASETS)
     other = {"same_as": [{"namespace": namespace, "name": name}]} if w.maybe() else {}
-    w.say("dataset.declared", {**w.dataset(), "columns": [{"name": w.pick(("id", "größe"))}], **other})
+    schemas = tuple({"columns": [{"name": one}]} for one in ("id", "größe"))
+    w.say("dataset.declared", {**w.dataset(), **w.pick((*schemas, {"column_count": 3000})), **other})
 
 
 def a_context(w: World) -> None:

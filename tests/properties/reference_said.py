@@ -30,6 +30,8 @@ def tags(body: Body) -> dict[str, Any]:
 
 
 def columns(body: Body) -> dict[str, Any]:
+    if "column_count" in body:
+        return {"columns": {"count": body["column_count"]}}
     return {"columns": [[c["name"], c.get("type")] for c in body["columns"]]} if body.get("columns") else {}
 
 

@@ -232,6 +232,30 @@ def test_a_facet_of_megabytes_nobody_knows_is_kept_and_refuses_nothing(service: 
     assert json.loads(kept_bytes(service, service.records("run.observed")[0])) == huge
 
 
+def test_an_event_of_many_datasets_columns_and_names_fits_its_records(service: Service) -> None:
+    """Hundreds of long names, a schema of 3,000 columns, each with its origin: recorded in parts, and all there."""
+    fields = [{"name": f"c{number}", "type": "string"} for number in range(3000)]
+    source = {"namespace": "s3://lake", "name": "a", "field": "f"}
+    links = [{"namespace": "hive://h", "name": f"{'t' * 900}{number}", "type": "TABLE"} for number in range(60)]
+    wide = table(
+        "x",
+        schema={"fields": fields},
+        columnLineage={"fields": {one["name"]: {"inputFields": [source]} for one in fields}, "dataset": [source]},
+        symlinks={"identifiers": links},
+    )
+    long = {"namespace": "n" * 4000, "name": "j" * 4000}
+    above = {"parent": {"run": {"runId": TWO}, "job": long, "root": {"run": {"runId": TWO}, "job": long}}}
+    inputs = [table(f"{'ö' * 200}{number}") for number in range(300)]
+    send(service, event(ONE, inputs=inputs, outputs=[wide], facets=above))
+    read = [item["name"] for record in service.records("run.observed") for item in record["body"].get("inputs", [])]
+    assert read == [one["name"] for one in inputs]
+    derived = [group for record in service.records("columns.derived") for group in record["body"]["derived"]]
+    assert {column for group in derived for column in group["columns"]} == {one["name"] for one in fields}
+    described = [record["body"] for record in service.records("dataset.declared")]
+    assert [body["column_count"] for body in described if "column_count" in body] == [3000]
+    assert sum(len(body.get("same_as", ())) for body in described) == 60
+
+
 def test_a_batch_of_a_thousand_events_is_recorded_at_once(service: Service) -> None:
     field = {"namespace": "s3://lake", "name": "a", "field": "f"}
     fields = {f"c{number}": {"inputFields": [field]} for number in range(9)}

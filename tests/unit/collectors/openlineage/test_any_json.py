@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.openlineage import OpenLineageError, translate
-from graph_schema.canonical import MAX_BYTES, encode
+from graph_schema.canonical import encode
 from graph_schema.events import parse_event
+from lineage_service.recorder.preparation import MAX_RECORD_BYTES
 from tests.unit.collectors.openlineage.events import ACTOR, dataset, run_event
 
 _WAY = {"type": "DIRECT", "subtype": "IDENTITY", "masking": False}
@@ -106,7 +107,7 @@ def hold_to_the_language(value: Any) -> None:
     for fact in made:
         parse_event(fact)
         body = {key: part for key, part in fact["body"].items() if key not in SEALED}
-        assert len(encode(fact | {"body": body})) < MAX_BYTES
+        assert len(encode(fact | {"body": body})) < MAX_RECORD_BYTES
 
 
 @given(_JSON)

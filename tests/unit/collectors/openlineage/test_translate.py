@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from collectors.openlineage import OpenLineageError, translate
-from graph_schema.canonical import MAX_BYTES
+from lineage_service.recorder.preparation import MAX_RECORD_BYTES
 from tests.unit.collectors.openlineage.events import (
     ACTOR,
     AT,
@@ -364,7 +364,7 @@ def test_long_names_are_split_so_that_every_fact_fits_a_record() -> None:
     event = run_event(inputs=[dataset(f"{number}{'é' * 4000}") for number in range(60)])
     made = facts(event)
     assert sum(len(fact["body"]["inputs"]) for fact in made) == 60
-    assert max(len(json.dumps(fact, ensure_ascii=False).encode()) for fact in made) < MAX_BYTES - 4096
+    assert max(len(json.dumps(fact, ensure_ascii=False).encode()) for fact in made) < MAX_RECORD_BYTES - 1024
 
 
 def test_many_other_names_are_split() -> None:
@@ -374,16 +374,17 @@ def test_many_other_names_are_split() -> None:
     assert [item for body in made for item in body["same_as"]] == links
 
 
-def test_two_thousand_columns_are_recorded_and_one_more_is_refused() -> None:
-    fields = [{"name": f"c{number}", "type": "int"} for number in range(2001)]
-    kept = run_event(inputs=[dataset(schema={"fields": fields[:2000]})])
-    assert [len(body["columns"]) for body in bodies(kept, "dataset.declared")] == [2000]
-    assert refusal(run_event(inputs=[dataset(schema={"fields": fields})])) == "inputs[0].facets.schema.fields"
-
-
-def test_a_schema_too_large_for_a_record_is_refused() -> None:
-    fields = [{"name": f"{number}{'x' * 100}"} for number in range(600)]
-    assert refusal(run_event(outputs=[dataset(schema={"fields": fields})])) == "outputs[0]"
+@pytest.mark.parametrize(("count", "told"), [(400, "columns"), (2001, "column_count"), (100_000, "column_count")])
+def test_of_a_schema_too_large_for_a_record_the_number_of_columns_is_told_and_nothing_is_refused(
+    count: int, told: str
+) -> None:
+    fields = [{"name": f"c{number}", "type": "decimal(38,18)"} for number in range(count)]
+    event = run_event(inputs=[dataset(schema={"fields": fields})], outputs=[dataset("b")])
+    (body,) = bodies(event, "dataset.declared")
+    assert body == {"namespace": "s3://lake", "name": "a", told: fields if told == "columns" else count}
+    assert run_body(event)["outputs"] == [{"namespace": "s3://lake", "name": "b"}]
+    versioned = {"eventTime": AT, "dataset": dataset(schema={"fields": fields}, version={"datasetVersion": "7"})}
+    assert told in bodies(versioned, "dataset_version.observed")[0]
 
 
 def test_a_type_longer_than_a_name_is_cut_and_says_so() -> None:
