@@ -261,7 +261,7 @@ def a_deleted_version(w: World) -> None:
 
 
 def a_tag(w: World) -> None:
-    version = w.version(loose=0.3)
+    version = w.version(loose=0.6)
     registry, name = names.parse(version["model"]).parts
     item = names.model_version(registry, name, version["version"], version.get("created_ms"))
     node = w.pick((item, version["model"], names.run(w.few(RUNS))))

@@ -18,6 +18,7 @@ NUMBER_OF_PARTS = {
     "model_version": 4,
     "prompt": 2,
     "prompt_version": 4,
+    "logged_model": 2,
     "target": 2,
     "source": 2,
 }
