@@ -37,6 +37,7 @@ def server_environment(folder: Path) -> dict[str, str]:
         f"database_uri = sqlite:///{folder}/auth.db\n"
         f"admin_username = {_ADMIN[0]}\nadmin_password = {_ADMIN[1]}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
+        "auth_cache_ttl_seconds = 600\n"
     )
     settings.chmod(0o600)
     return {
