@@ -60,16 +60,21 @@ class Delivery:
         token: Token,
         spool: Spool,
         *,
+        batch: int = BATCH_EVENTS,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """Nothing is sent before the first :meth:`step`. ``jitter`` gives numbers from 0 to 1."""
+        """Nothing is sent before the first :meth:`step`; ``batch`` is the most facts of a request.
+
+        ``jitter`` gives numbers from 0 to 1.
+        """
         self.standing = Standing.DELIVERING
         self.receipts = Receipts(spool.path / "receipts.json")
         self._url = f"{url.rstrip('/')}/api/v1/events"
         self._token = token
         self._spool = spool
+        self._batch = batch
         self._clock = clock
         self._jitter = jitter
         self._failures = 0
@@ -77,7 +82,7 @@ class Delivery:
 
     def step(self) -> Step:
         """Send one batch, and set aside what cannot be sent or accepted; a SpoolError means the disk failed."""
-        batch = self._spool.batch(BATCH_EVENTS)
+        batch = self._spool.batch(self._batch)
         if batch is None:
             return Step(0, None)
         for line in batch.damaged:

@@ -19,6 +19,7 @@ from collectors.delivery import Delivery, Spool, Standing, Token
 from collectors.delivery.files import replace_durably
 from collectors.git import GitError
 from collectors.git import collect as read_repository
+from lineage_service.cli import collect_mlflow
 from lineage_service.cli.exits import Exit
 from lineage_service.cli.screen import busy, emit_json, plain, say
 from lineage_service.cli.service import connected
@@ -226,4 +227,5 @@ def _batches(file: Path) -> Iterator[tuple[int, list[Any]]]:
 
 def add_to(app: typer.Typer) -> None:
     """Add this family of verbs."""
+    collect_mlflow.add_to(_collecting)
     app.add_typer(_collecting)
