@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from collectors.delivery import Delivery, DeliveryError, Spool, SpoolFullError, Standing
+from collectors.delivery import Delivery, DeliveryError, Request, Spool, SpoolFullError, Standing
 
 Item = TypeVar("Item")
 
-BATCH: Final = 1000
-"""Facts a request, the most that the service takes."""
+IN_BULK: Final = Request(facts=1000, ack="committed")
+"""The most facts that the service takes at once."""
 
 _AHEAD: Final = 3
 _ROOM_SECONDS: Final = 0.5

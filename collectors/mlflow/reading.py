@@ -87,6 +87,7 @@ class Reading:
     count: Count = field(default_factory=Count)
     _look: Look = field(init=False)
     _number: int = 0
+    _looked: int = 0
     _before: int | None = None
     _facts: list[Fact] = field(default_factory=list)
     _values: dict[str, dict[str, Mapping[str, Any]]] = field(default_factory=dict)
@@ -126,6 +127,7 @@ class Reading:
             for page in read_ahead(self.existing.versions(prompts=prompts)):
                 self._versions(registered, page, prompts=prompts)
                 self._meet(kind, len(page))
+        self._looked = self.clock()
 
     def _models(self, registered: Registered, *, prompts: bool) -> int:
         """Take one look at all models or prompts; return how many there are."""
@@ -168,9 +170,9 @@ class Reading:
         if thorough or self._before is None:
             return [("ALL", " AND ".join(begun))]
         lately = (self._before - _OVERLAP) // 1000
-        searches = (f"attributes.end_time >= {lately}", "attributes.status = 'RUNNING'", "attributes.status = 'SCHEDULED'")
+        open_ones = [f"attributes.status = '{status}'" for status in ("RUNNING", "SCHEDULED")]
         return [
-            *(("ACTIVE_ONLY", " AND ".join([*begun, one])) for one in searches),
+            *(("ACTIVE_ONLY", " AND ".join([*begun, one])) for one in (f"attributes.end_time >= {lately}", *open_ones)),
             ("DELETED_ONLY", " AND ".join(begun)),
         ]
 
@@ -244,9 +246,11 @@ class Reading:
         moment = Moment(self._look, self._before)
         for _ in range(_LOOKS):
             if registered.has_moved():
-                self.sleep(SETTLED_SECONDS)
+                passed = max(self.clock() - self._looked, 0) / MICROS_PER_SECOND
+                self.sleep(max(SETTLED_SECONDS - passed, 0.0))
             moment = Moment(replace(self._look, began=self.clock()), self._before)
             seen = registered.movement()
+            self._looked = moment.look.began
             for prompts in (False, True):
                 self._models(registered, prompts=prompts)
             self._versions(registered, self.existing.versions_changed_since(since // 1000), prompts=False)

@@ -56,8 +56,8 @@ class Registered:
         anew = {key for key in found if key in known and known[key]["c"] != created_ms(found[key])}
         new = {key: created_ms(row) for key, row in found.items() if key not in known or key in anew}
         left = {key: value["c"] for key, value in known.items() if key not in found or key in anew}
-        for old in left:
-            heir = _only(left, left[old]) and _only(new, left[old])
+        for old, created in left.items():
+            heir = _only(left, created) and _only(new, created)
             made_anew = created_ms(found[old]) if old in anew else None
             if heir:
                 self._rename(change, old, heir, made_anew_ms=made_anew)
@@ -92,8 +92,11 @@ class Registered:
     def _note_stage(
         self, key: str, row: Row, value: Mapping[str, Any], before: Mapping[str, Any] | None, *, unseen: bool
     ) -> None:
-        """Note a stage that is news. MLflow moves the time of the last change with every stage: a version that stands
-        in none, and whose time never moved, was never in one, and there is nothing to say."""
+        """Note a stage that is news.
+
+        MLflow moves the time of the last change with every stage: a version that stands in none, and whose time never
+        moved, was never in one, and there is nothing to say.
+        """
         stage = str(row.get("current_stage") or NO_STAGE)
         touched = row.get("last_updated_timestamp") != row.get("creation_timestamp")
         said = before["s"] if before else None if unseen and touched else NO_STAGE

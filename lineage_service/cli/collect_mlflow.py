@@ -21,7 +21,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from collectors.delivery import Delivery, Spool, Standing, Token
 from collectors.mlflow.connection import Access, MlflowUnavailableError, Server
 from collectors.mlflow.existing import Existing
-from collectors.mlflow.hand_over import BATCH, HandOver
+from collectors.mlflow.hand_over import IN_BULK, HandOver
 from collectors.mlflow.memory import Memory
 from collectors.mlflow.reading import Count, Reading, Wanted
 from graph_schema import times
@@ -46,9 +46,8 @@ of the plugin: LINEAGE_MLFLOW_REGISTRY, by default mlflow. MLflow 2.9 or newer."
 
 def add_to(collecting: typer.Typer) -> None:
     """Add the verb to the family."""
-    collecting.command("mlflow", help=_HELP, epilog="Example: lineage collect mlflow https://mlflow.example.org --once")(
-        mlflow
-    )
+    example = "Example: lineage collect mlflow https://mlflow.example.org --once"
+    collecting.command("mlflow", help=_HELP, epilog=example)(mlflow)
 
 
 def mlflow(
@@ -107,7 +106,7 @@ class _Collector:
         """Read, spool, and deliver what can be delivered; return what was met, and the seconds it took."""
         began = time.monotonic()
         version = self.server.require_supported()
-        delivery = Delivery(self.settings.url, self.token, self.spool, batch=BATCH)
+        delivery = Delivery(self.settings.url, self.token, self.spool, request=IN_BULK)
         hand_over = HandOver(self.spool, delivery)
         try:
             with _progress(f"MLflow {version}") as progress:

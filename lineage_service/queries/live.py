@@ -6,7 +6,7 @@ from graph_schema import names, times
 from graph_schema.answers import Answer, Gap, LiveRow, LiveValue
 from lineage_service.queries.asking import Asking, node_key
 from lineage_service.queries.coverage import MOVEMENT, seen_by
-from lineage_service.queries.deployments import NOT_DEPLOYED, holds, late
+from lineage_service.queries.deployments import NOT_DEPLOYED, holds, told_afterwards
 from lineage_service.queries.movements import Movement, movements, subjects_moved, subjects_of_model, target_name
 from lineage_service.store.protocol import PointQuery
 
@@ -54,8 +54,7 @@ def _modes(asking: Asking, targets: set[str]) -> dict[tuple[str, str, str], Any]
 
 def _row(asking: Asking, one: Movement, modes: dict[tuple[str, str, str], Any], gaps: list[Gap]) -> LiveRow:
     record = asking.record(one.period.point.seq)
-    if late(record):
-        gaps.append(Gap(kind="late", subject=f"record {record['seq']}", detail="recorded more than 24 h afterwards"))
+    gaps += told_afterwards(record)
     version = names.parse(one.version)
     mode = modes.get(("mode", one.target or "", one.model), {}).get("mode")
     traffic = modes.get(("traffic", one.target or "", one.model), {}).get("share")
