@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx
+import orjson
 
 from collectors.delivery import answers
 from collectors.delivery.errors import TokenError
@@ -30,6 +31,7 @@ from collectors.delivery.token import Token
 
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 60.0
+_JSON: Final = {"Content-Type": "application/json"}
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 _log = logging.getLogger("lineage.delivery")
 
@@ -138,9 +140,9 @@ class Delivery:
 
     def _post(self, part: list[Entry]) -> answers.Outcome:
         try:
-            headers = {"Authorization": f"Bearer {self._token.read()}", **self.receipts.header()}
-            body = {"events": [entry.event for entry in part]}
-            response = self._client.post(self._url, json=body, headers=headers, params=self._request.parameters)
+            headers = {"Authorization": f"Bearer {self._token.read()}", **_JSON, **self.receipts.header()}
+            body = orjson.dumps({"events": [entry.event for entry in part]})
+            response = self._client.post(self._url, content=body, headers=headers, params=self._request.parameters)
         except TokenError as error:
             return answers.NotAllowed(str(error))
         except (httpx.TransportError, httpx.InvalidURL) as error:

@@ -13,12 +13,12 @@ Rules kept here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from collectors.mlflow.connection import MlflowError
-from collectors.mlflow.existing import Existing, Row, readable
+from collectors.mlflow.existing import Existing, Row, Rows, readable
 from collectors.mlflow.hand_over import read_ahead
 from collectors.mlflow.memory import Memory
 from collectors.mlflow.movements import Moment, aliases_changed, logged_model_gone, stages_changed
@@ -28,6 +28,9 @@ from graph_schema.times import MICROS_PER_SECOND, format_time
 
 SETTLED_SECONDS: Final = 1.0
 """Between two looks at movement: longer than a change takes from being seen in a page to being recorded elsewhere."""
+
+VERSIONS: Final = {"versions": False, "prompt versions": True}
+"""What a page of versions is called, and whether it is one of prompts."""
 
 _LOOKS: Final = 6
 _CLOCK_MARGIN: Final = 2 * MICROS_PER_SECOND
@@ -107,8 +110,7 @@ class Reading:
         self.count.expected = int(self.memory.about("met") or 0)
         thorough = self._is_thorough(began)
         registered = Registered(self.existing, self.memory, Moment(self._look, self._before), self._number)
-        self._registry_pages(registered)
-        self._experiments(thorough=thorough)
+        self._everything(registered, thorough=thorough)
         self._flush()
         self._conclude(registered, thorough=thorough)
         return self.count
@@ -119,15 +121,31 @@ class Reading:
 
     # ------------------------------------------------------------------------------------------------------ the pages
 
-    def _registry_pages(self, registered: Registered) -> None:
-        """Read models, prompts and their versions."""
+    def _everything(self, registered: Registered, *, thorough: bool) -> None:
+        """Read models and prompts, then their versions, runs and logged models in one stream, a few pages ahead."""
         for prompts, kind in ((False, "models"), (True, "prompts")):
             self._meet(kind, self._models(registered, prompts=prompts))
-        for prompts, kind in ((False, "versions"), (True, "prompt versions")):
-            for page in read_ahead(self.existing.versions(prompts=prompts)):
-                self._versions(registered, page, prompts=prompts)
-                self._meet(kind, len(page))
-        self._looked = self.clock()
+        for kind, page in read_ahead(self._pages(thorough=thorough)):
+            if kind in VERSIONS:
+                self._versions(registered, page, prompts=VERSIONS[kind])
+                self._looked = self.clock()
+            elif kind == "runs":
+                self._say("run", self._told("run", page, _run_id, run_told))
+            else:
+                self._say("logged_model", self._told("logged_model", page, _logged_model_id, logged_model_told))
+            self._meet(kind, len(page))
+
+    def _pages(self, *, thorough: bool) -> Iterator[tuple[str, Rows]]:
+        """Give all pages with what they hold; nothing but reading happens here, in a thread of its own."""
+        for kind, prompts in VERSIONS.items():
+            for page in self.existing.versions(prompts=prompts):
+                yield kind, page
+        chosen = self._chosen(self.existing.experiments())
+        for view, wanted in self._runs_wanted(thorough=thorough):
+            for page in self.existing.runs(chosen, wanted, view=view):
+                yield "runs", page
+        for page in self.existing.logged_models(chosen, self._logged_models_wanted(thorough=thorough)):
+            yield "logged models", page
 
     def _models(self, registered: Registered, *, prompts: bool) -> int:
         """Take one look at all models or prompts; return how many there are."""
@@ -143,17 +161,6 @@ class Reading:
     def _versions(self, registered: Registered, page: Sequence[Row], *, prompts: bool) -> None:
         keys = [self._look.version(row, prompt=prompts) for row in page]
         self._say("version", registered.versions(page, self._known("version", keys), prompts=prompts))
-
-    def _experiments(self, *, thorough: bool) -> None:
-        """Read runs and logged models."""
-        chosen = self._chosen(self.existing.experiments())
-        for view, wanted in self._runs_wanted(thorough=thorough):
-            for page in read_ahead(self.existing.runs(chosen, wanted, view=view)):
-                self._say("run", self._told("run", page, _run_id, run_told))
-                self._meet("runs", len(page))
-        for page in read_ahead(self.existing.logged_models(chosen, self._logged_models_wanted(thorough=thorough))):
-            self._say("logged_model", self._told("logged_model", page, _logged_model_id, logged_model_told))
-            self._meet("logged models", len(page))
 
     def _chosen(self, experiments: Sequence[Row]) -> list[str]:
         asked = self.wanted.experiments

@@ -87,7 +87,7 @@ def _instant(text: str | None) -> int | None:
     try:
         return None if text is None else times.parse_instant(text, "UTC")
     except times.TimeError as error:
-        raise InputError(str(error), field="since") from error
+        raise InputError(f"--since: {error}", field="since") from error
 
 
 @dataclass(slots=True)

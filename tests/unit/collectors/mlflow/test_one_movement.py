@@ -169,4 +169,5 @@ def test_what_only_a_reader_saw_is_a_movement_by_nobody_known_since_the_import(t
         assert {subject for kind, subject in gaps if kind == "import"} == seqs
         live = service.get("/api/v1/live").json()
         assert {row["version"] for row in live["value"]["rows"]} == {"3"}
-        assert ("late", f"record {live['value']['rows'][0]['seq']}") in {(g["kind"], g["subject"]) for g in live["gaps"]}
+        seq = live["value"]["rows"][0]["seq"]
+        assert ("late", f"record {seq}") in {(gap["kind"], gap["subject"]) for gap in live["gaps"]}

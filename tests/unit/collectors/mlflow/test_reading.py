@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from collectors.mlflow.connection import MlflowUnavailableError
+from collectors.mlflow.connection import MlflowSettingsError, MlflowUnavailableError
 from collectors.mlflow.existing import Existing
-from collectors.mlflow.memory import Memory, MlflowSettingsError
+from collectors.mlflow.memory import Memory
 from collectors.mlflow.reading import ClockError, Count, Reading, Wanted
 from graph_schema.events import parse_event
 from graph_schema.times import format_time
@@ -262,13 +262,13 @@ def test_a_run_that_ends_changes_or_goes_is_said_once_each(recorded: Watch) -> N
     assert recorded.read() == []
 
 
-# -------------------------------------------------------------------------------------------- disturbed, broken, resumed
+# --------------------------------------------------------------------------------------- disturbed, broken, resumed
 
 
 def test_a_move_in_the_middle_of_a_read_lies_in_the_window_of_its_sighting(watch: Watch) -> None:
     watch.held.make("credit", 3)
     watch.read()
-    happened = []
+    happened: list[int] = []
 
     def before(path: str) -> None:
         if path == "experiments/search" and not happened:
