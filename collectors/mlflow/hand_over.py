@@ -19,6 +19,9 @@ Item = TypeVar("Item")
 IN_BULK: Final = Request(facts=1000, ack="committed")
 """The most facts that the service takes at once."""
 
+SWITCH_SECONDS: Final = 0.0005
+"""For ``sys.setswitchinterval``: a page comes in small parts, and each would wait for the thread that translates."""
+
 _AHEAD: Final = 3
 _ROOM_SECONDS: Final = 0.5
 _IDLE_SECONDS: Final = 1.0

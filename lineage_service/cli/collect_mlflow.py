@@ -6,6 +6,7 @@ before it is remembered as seen, and leaves it for a receipt; a crash or an outa
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from collectors.delivery import Delivery, Spool, Standing, Token
 from collectors.mlflow.connection import Access, MlflowUnavailableError, Server
 from collectors.mlflow.existing import Existing
-from collectors.mlflow.hand_over import IN_BULK, HandOver
+from collectors.mlflow.hand_over import IN_BULK, SWITCH_SECONDS, HandOver
 from collectors.mlflow.memory import Memory
 from collectors.mlflow.reading import Count, Reading, Wanted
 from graph_schema import times
@@ -73,6 +74,7 @@ def mlflow(
     """Read the server; see the help of the verb."""
     if once and every is not None:
         raise typer.BadParameter("give --once or --every, and not both", param_hint="--every")
+    sys.setswitchinterval(SWITCH_SECONDS)
     settings = read_settings()
     wanted = Wanted(experiments or None, _instant(since), thorough=every is None)
     with _opened(settings, url, registry or os.environ.get("LINEAGE_MLFLOW_REGISTRY") or "mlflow", state) as collector:

@@ -23,7 +23,7 @@ import psutil
 from collectors.delivery import Delivery, Spool, Token
 from collectors.mlflow.connection import Access, Server
 from collectors.mlflow.existing import PROMPTS, Existing, PageSizes
-from collectors.mlflow.hand_over import IN_BULK, HandOver
+from collectors.mlflow.hand_over import IN_BULK, SWITCH_SECONDS, HandOver
 from collectors.mlflow.memory import Memory
 from collectors.mlflow.reading import Reading
 from lineage_service.recorder.recorder import wall_clock
@@ -64,6 +64,7 @@ def imported(url: str, service: str, token: str, folder: Path, registry: str) ->
     memory = Memory(folder / registry / "seen.db", registry)
     server, delivery = Server(Access(url)), Delivery(service, Token(token), spool, request=IN_BULK)
     began = time.perf_counter()
+    sys.setswitchinterval(SWITCH_SECONDS)  # as the verb does
     hand_over = HandOver(spool, delivery)
     reading = Reading(Existing(server), memory, registry, hand_over.append, wall_clock, time.sleep)
     count = reading.read()
