@@ -154,7 +154,8 @@ class Reading:
         change = registered.names(rows, prompts=prompts)
         if change.facts:
             self._append(change.facts)
-            self.memory.conclude(change.values, self._number, {})
+            # As of the read before: what a rename carried over is still to be met under its new name.
+            self.memory.conclude(change.values, self._number - 1, {})
         self._say("model", registered.models(rows, prompts=prompts))
         return len(rows)
 

@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,14 @@ class Reader:
         self.server.close()
 
 
-def test_a_real_server_is_read_with_all_that_happened_to_it(mlflow: WatchedMlflow, client: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def reader(mlflow: WatchedMlflow, tmp_path: Path) -> Iterator[Reader]:
+    found = Reader(mlflow.url, tmp_path)
+    yield found
+    found.close()
+
+
+def test_a_real_server_is_read_with_all_that_happened_to_it(reader: Reader, client: Any) -> None:
     experiment = client.create_experiment("read-experiment")
     run = client.create_run(experiment).info.run_id
     client.log_param(run, "C", "1.0")
@@ -70,7 +78,6 @@ def test_a_real_server_is_read_with_all_that_happened_to_it(mlflow: WatchedMlflo
     ]
     client.transition_model_version_stage("read-credit", "2", "Production")
     client.set_registered_model_alias("read-credit", "champion", "1")
-    reader = Reader(mlflow.url, tmp_path)
     names = ("read-credit", "read-loans", run, gone)
 
     first = reader.read(*names)
@@ -107,4 +114,3 @@ def test_a_real_server_is_read_with_all_that_happened_to_it(mlflow: WatchedMlflo
         "model.deleted", "model.declared", "model_version.registered",
     ]  # fmt: skip
     assert reader.read(*names) == []
-    reader.close()

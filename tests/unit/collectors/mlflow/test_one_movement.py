@@ -121,7 +121,7 @@ def asked(acts: Sequence[Fact], sightings: Sequence[Fact], order: Sequence[int])
         return answers(service)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(story=st.lists(steps, min_size=3, max_size=9), data=st.data())
 def test_what_the_plugin_saw_and_what_a_reader_saw_is_told_once(
     story: list[tuple[str, str, str]], data: st.DataObject

@@ -242,6 +242,17 @@ def test_a_rename_is_told_by_the_creation_time_that_stays(watch: Watch) -> None:
     assert watch.read() == []
 
 
+def test_a_version_that_was_deleted_beside_a_rename_is_gone_under_the_new_name(watch: Watch) -> None:
+    watch.held.make("credit", 2)
+    watch.read()
+    watch.held.rename("credit", "loans")
+    watch.held.delete("loans", "1")
+    facts = watch.read()
+    assert [fact["type"] for fact in facts] == ["model.renamed", "model_version.deleted"]
+    assert facts[1]["body"]["model"] == "model:prod::loans"
+    assert watch.read() == []
+
+
 def test_a_run_that_ends_changes_or_goes_is_said_once_each(recorded: Watch) -> None:
     recorded.read()
     rows = recorded.held.runs
