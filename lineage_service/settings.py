@@ -22,7 +22,7 @@ _LARGEST_PORT: Final = 65535
 
 ELSEWHERE: Final[dict[str, str]] = {
     "LINEAGE_MLFLOW_APP": "read by the MLflow server plugin",
-    "LINEAGE_MLFLOW_REGISTRY": "read by the MLflow server plugin",
+    "LINEAGE_MLFLOW_REGISTRY": "read by the MLflow server plugin and by collect mlflow",
     "LINEAGE_SPOOL": "read by the MLflow server plugin",
     "LINEAGE_ON_OUTAGE": "read by the MLflow server plugin",
     "LINEAGE_REQUIRE_NEO4J": "read by the tests",

@@ -6,7 +6,7 @@ with the reason.
 """
 
 from collectors.delivery.courier import Courier
-from collectors.delivery.drain import Delivery, Standing, Step
+from collectors.delivery.drain import Delivery, Request, Standing, Step
 from collectors.delivery.errors import DeliveryError, SpoolError, SpoolFullError, SpoolUnwritableError, TokenError
 from collectors.delivery.spool import Batch, Claim, Entry, Spool
 from collectors.delivery.token import Token
@@ -18,6 +18,7 @@ __all__ = [
     "Delivery",
     "DeliveryError",
     "Entry",
+    "Request",
     "Spool",
     "SpoolError",
     "SpoolFullError",

@@ -15,7 +15,7 @@ form only (``graph_schema.sealing``).
 """
 
 from enum import Enum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -138,6 +138,10 @@ class Actor(Closed):
             raise ValueError(f"assurance {self.assurance!r} needs issuer and subject; nobody known is 'observed'")
         if self.issuer is not None and self.assurance == "observed":
             raise ValueError("an observed effect has no known actor; leave issuer and subject out")
+
+
+IMPORTED: Final = "import"
+"""The ``ref`` of a fact that was there before its observer first looked; questions say so (section 8)."""
 
 
 class SourceClaim(Closed):

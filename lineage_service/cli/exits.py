@@ -12,6 +12,7 @@ from typing import Final
 
 from collectors.delivery.errors import DeliveryError
 from collectors.git import GitError
+from collectors.mlflow import connection as mlflow
 from graph_schema.names import NameSyntaxError
 from graph_schema.times import TimeError
 from lineage_service import errors
@@ -46,6 +47,7 @@ class Ending:
 
 _NOTHING: Final = "nothing was changed"
 _ACKNOWLEDGED: Final = "everything that was acknowledged is safe"
+_READ_SO_FAR: Final = "what was read so far is kept, and the next read takes it up"
 _BAD_INPUT: Final = Ending(Exit.BAD_INPUT, _NOTHING, "correct what is named above and try again")
 _NOT_ALLOWED: Final = Ending(
     Exit.NOT_ALLOWED,
@@ -107,6 +109,9 @@ TABLE: Final[Mapping[type[Exception], Ending]] = {
     asked.BadRequestError: _BAD_INPUT,
     asked.ClientError: _DOWN,
     GitError: _BAD_INPUT,
+    mlflow.MlflowSettingsError: Ending(Exit.USAGE, _NOTHING, "set what is named above and try again"),
+    mlflow.MlflowRefusedError: Ending(Exit.NOT_ALLOWED, _READ_SO_FAR, "give the right credential and read again"),
+    mlflow.MlflowError: Ending(Exit.UNAVAILABLE, _READ_SO_FAR, "see that the MLflow server answers, and read again"),
     DeliveryError: Ending(
         Exit.UNAVAILABLE, "what waits in the spool stays there", "mend the disk or the token named above"
     ),

@@ -8,6 +8,7 @@ import orjson
 from graph_schema import names, times
 from graph_schema.answers import Answer, DeploymentRow, DeploymentsValue, Gap
 from graph_schema.changes import after_instant
+from graph_schema.events.base import IMPORTED
 from lineage_service.errors import InputError
 from lineage_service.queries.asking import LATE_MICROS, Asking, actor_key, node_key
 from lineage_service.queries.coverage import MOVEMENT, seen_by
@@ -109,10 +110,7 @@ def _row(asking: Asking, one: Movement, gaps: list[Gap]) -> DeploymentRow:
     record = asking.record(period.point.seq)
     body = record["body"]
     version = names.parse(one.version)
-    if late(record):
-        gaps.append(
-            Gap(kind="late", subject=f"record {period.point.seq}", detail="recorded more than 24 h after it happened")
-        )
+    gaps += told_afterwards(record)
     return {
         "model": version.parts[1],
         "version": version.parts[2],
@@ -136,9 +134,18 @@ def _row(asking: Asking, one: Movement, gaps: list[Gap]) -> DeploymentRow:
     }
 
 
-def late(record: dict[str, Any]) -> bool:
-    """Tell whether a record was made more than 24 hours after what it tells."""
-    return times.parse_time(record["time"]) - times.parse_time(record["occurred_at"]) > LATE_MICROS
+def told_afterwards(record: dict[str, Any]) -> list[Gap]:
+    """Return the gap of a record that was made long after what it tells, or by somebody who first looked then.
+
+    What an import saw is known since the import only: when it began and who did it, nobody recorded (section 8).
+    """
+    subject = f"record {record['seq']}"
+    if record["source"].get("ref") == IMPORTED and record["actor"]["assurance"] == "observed":
+        detail = f"known since the import of {record['time'][:19]}Z, who did it and when is not"
+        return [Gap(kind="import", subject=subject, detail=detail)]
+    if times.parse_time(record["time"]) - times.parse_time(record["occurred_at"]) > LATE_MICROS:
+        return [Gap(kind="late", subject=subject, detail="recorded more than 24 h after it happened")]
+    return []
 
 
 def _text(micros: int | None) -> str | None:

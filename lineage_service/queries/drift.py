@@ -9,7 +9,7 @@ from graph_schema.answers import Answer, DriftRow, DriftValue, DriftVerdict, Gap
 from graph_schema.changes import after_instant
 from lineage_service.queries.asking import Asking, node_key
 from lineage_service.queries.coverage import MOVEMENT, seen_by
-from lineage_service.queries.deployments import holds, late, typed_model
+from lineage_service.queries.deployments import holds, told_afterwards, typed_model
 from lineage_service.queries.movements import (
     Movement,
     Subjects,
@@ -79,9 +79,8 @@ class _Judge:
         """Return the record that began a period; a late one is a gap, told once."""
         seq = one.period.point.seq
         record = self.asking.record(seq)
-        if seq not in self.seqs and late(record):
-            detail = "recorded more than 24 h afterwards"
-            self.gaps.append(Gap(kind="late", subject=f"record {seq}", detail=detail))
+        if seq not in self.seqs:
+            self.gaps += told_afterwards(record)
         self.seqs |= {seq} if one.run is None else {seq, one.run.newest.point.seq}
         return record
 

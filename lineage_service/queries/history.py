@@ -8,7 +8,7 @@ from graph_schema.changes import instant_of
 from lineage_service.errors import InputError
 from lineage_service.queries.asking import Asking, node_key
 from lineage_service.queries.coverage import LINEAGE, MOVEMENT, seen_by
-from lineage_service.queries.deployments import late
+from lineage_service.queries.deployments import told_afterwards
 from lineage_service.queries.versions import VersionNames, same_versions, undated, versions_of
 from lineage_service.store.protocol import PointQuery
 
@@ -72,13 +72,12 @@ def _cursor(text: str) -> bytes:
 def _row(asking: Asking, seq: int, gaps: list[Gap]) -> HistoryRow:
     record = asking.record(seq)
     body = record["body"]
-    if late(record):
-        gaps.append(Gap(kind="late", subject=f"record {seq}", detail="recorded more than 24 h after it happened"))
+    gaps += told_afterwards(record)
     return HistoryRow(
         occurred_at=record["occurred_at"],
         recorded_at=record["time"],
         type=record["type"],
-        what=_what(record["type"], body),
+        what=_what(record["type"], body, seen=record["actor"]["assurance"] == "observed"),
         actor=asking.party(record),
         reason=asking.open(record, body.get("reason", body.get("comment")), gaps),
         ticket=body.get("ticket"),
@@ -101,23 +100,26 @@ def _judgement(check: dict[str, Any]) -> str:
     return f" ({'' if check['passed'] else 'not '}{check['comparison']} {check['threshold']})"
 
 
-def _what(event_type: str, body: dict[str, Any]) -> str:
-    """Return one line that says what a record tells."""
+def _what(event_type: str, body: dict[str, Any], *, seen: bool) -> str:
+    """Return one line that says what a record tells.
+
+    A sighting says what was seen, an act what was done: both of one movement are two records and one movement.
+    """
     version = f"version {body['version']}" if "version" in body else ""
     words = {
-        "stage.transitioned": lambda: f"{version} moved to {body['to']}"
+        "stage.transitioned": lambda: f"{version} {'seen in' if seen else 'moved to'} {body['to']}"
         + (", all others there archived" if body.get("archive_others") else ""),
-        "alias.moved": lambda: f"alias {body['alias']} names {version}",
-        "alias.removed": lambda: f"alias {body['alias']} removed",
+        "alias.moved": lambda: f"alias {body['alias']} {'seen to name' if seen else 'names'} {version}",
+        "alias.removed": lambda: f"alias {body['alias']} {'seen to be gone' if seen else 'removed'}",
         "deployment.changed": lambda: f"{version} {body.get('mode', 'serving')} on "
         f"{body['target']['environment']}/{body['target']['region']}"
         + (f" with {body['traffic']} of the traffic" if "traffic" in body else ""),
         "validation.recorded": lambda: f"{version}: {_verdict(body)}",
         "model_version.registered": lambda: f"{version} registered"
         + (f" from run {body['run']}" if "run" in body else ""),
-        "model_version.deleted": lambda: f"{version} deleted",
+        "model_version.deleted": lambda: f"{version} {'seen to be gone' if seen else 'deleted'}",
         "model.renamed": lambda: f"renamed to {names.parse(body['to']).parts[1]}",
-        "run.observed": lambda: f"run {body.get('state', 'described')}",
+        "run.observed": lambda: f"run {body.get('state') or body.get('existence') or 'described'}",
         "logged_model.observed": lambda: f"logged model {body.get('existence') or body.get('state') or 'described'}",
         "description.changed": lambda: "description " + ("changed" if "description" in body else "removed"),
         "permission.observed": lambda: f"{body.get('permission') or 'no right'} on {body['resource']}"

@@ -4,7 +4,7 @@ from graph_schema import names, times
 from graph_schema.answers import Answer, Gap, LiveRow, LiveValue
 from lineage_service.queries.asking import Asking, node_key
 from lineage_service.queries.coverage import MOVEMENT, seen_by
-from lineage_service.queries.deployments import NOT_DEPLOYED, holds, late, typed_model
+from lineage_service.queries.deployments import NOT_DEPLOYED, holds, told_afterwards, typed_model
 from lineage_service.queries.movements import Movement, movements, subjects_moved, subjects_of_model, target_name
 
 
@@ -40,8 +40,7 @@ def live(asking: Asking, target: str | None = None, model: str | None = None) ->
 
 def _row(asking: Asking, one: Movement, gaps: list[Gap]) -> LiveRow:
     record = asking.record(one.period.point.seq)
-    if late(record):
-        gaps.append(Gap(kind="late", subject=f"record {record['seq']}", detail="recorded more than 24 h afterwards"))
+    gaps += told_afterwards(record)
     version = names.parse(one.version)
     return {
         "model": version.parts[1],

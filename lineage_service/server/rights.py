@@ -28,14 +28,21 @@ _DAY: Final = 86_400 * times.MICROS_PER_SECOND
 
 FAMILIES_OF_KIND: Final[dict[str, tuple[str, ...]]] = {
     "mlflow": ("model", "movement", "run", "data", "attempt.denied", "permission.observed", "collector.reported"),
+    "mlflow-poll": ("model", "movement", "run", "data", "collector.reported"),
     "openlineage": ("run", "data", "collector.reported"),
     "git": ("code", "collector.reported"),
     "ci": ("movement", "validation.recorded"),
 }
 HEARTBEAT_OF_KIND: Final[dict[str, int]] = {"mlflow": 60}
 """Seconds after which a source of a kind is late, where its observer reports by itself (the plugin: every 30)."""
-METHOD_OF_KIND: Final[dict[str, str]] = {"mlflow": "in_path", "openlineage": "pushed", "git": "polled", "ci": "pushed"}
-CAP_OF_KIND: Final[dict[str, str]] = {"mlflow": "authenticated"}
+METHOD_OF_KIND: Final[dict[str, str]] = {
+    "mlflow": "in_path",
+    "mlflow-poll": "polled",
+    "openlineage": "pushed",
+    "git": "polled",
+    "ci": "pushed",
+}
+CAP_OF_KIND: Final[dict[str, str]] = {"mlflow": "authenticated", "mlflow-poll": "observed"}
 """What a source of a kind may send, how it sees it, and what it may claim, unless its registration says otherwise."""
 
 

@@ -1,7 +1,7 @@
 """The README's commands, run as they stand: in order, in a fresh folder, against a service of their own.
 
 A comment above each fenced block says how it is tested: ``serve`` (its last line is the service), ``run``, ``output``
-(the block before prints exactly this, times, hashes and pseudonyms apart), or ``elsewhere`` with the place that runs it.
+(the block before prints exactly this, times, hashes and pseudonyms apart), or ``elsewhere`` with what runs it.
 After a change of what commands print, the failure shows what to put into the README.
 """
 

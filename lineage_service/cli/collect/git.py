@@ -1,15 +1,14 @@
 """`lineage collect git`: a repository, read once or every so many seconds, over HTTP to the running service."""
 
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from collectors.git import Choices, GitError
-from lineage_service.cli.collect.repository import Collector, Outcome, open_collector
-from lineage_service.cli.screen import aside, plain, say
+from lineage_service.cli.collect.handing import repeat
+from lineage_service.cli.collect.repository import Outcome, open_collector
+from lineage_service.cli.screen import aside, say
 from lineage_service.errors import StoreUnavailableError
 from lineage_service.server.opening import read_settings
 
@@ -66,7 +65,7 @@ def git(
             _report(collector.read_once(), everything=everything)
             collector.require_delivered()
         else:
-            _repeat(collector, every, everything=everything)
+            repeat(lambda: _report(collector.read_once(), everything=everything), every, GitError)
     finally:
         claim.release()
         collector.close()
@@ -83,29 +82,6 @@ Examples:
 The token is a source's, given as LINEAGE_TOKEN or LINEAGE_TOKEN_FILE:
   lineage source add git/NAME > git.token
 """
-
-
-def _repeat(collector: Collector, seconds: int, *, everything: bool) -> None:
-    """Read every so many seconds until told to stop; what fails is said, and tried again.
-
-    A signal ends the wait, never a read or a delivery half-way: the second one does that.
-    """
-    told = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, _frame: object) -> None:
-        told.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, stop)
-    while not told.is_set():
-        try:
-            _report(collector.read_once(), everything=everything)
-        except GitError as error:
-            say(plain(f"{error}; tried again in {seconds} s"))
-        told.wait(seconds)
-    say("Stopped. What waits in the spool is sent by the next run.")
 
 
 def _report(read: Outcome, *, everything: bool) -> None:

@@ -13,14 +13,15 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from collectors.delivery import Delivery, Spool, Standing, Token
+from collectors.delivery import Delivery, Request, Spool
 from collectors.delivery.files import replace_durably
 from collectors.git import Batch, Choices, Named, Summary, collect
 from collectors.git.collect import MAX_BATCH
+from lineage_service.cli.collect.handing import rejected, require_delivered, token_of
 from lineage_service.cli.screen import aside, plain
 from lineage_service.cli.service import credential_of
-from lineage_service.client import BadRequestError, ClientError, CredentialError, LineageClient
-from lineage_service.errors import InputError, NotAllowedError, StoreUnavailableError
+from lineage_service.client import BadRequestError, ClientError, LineageClient
+from lineage_service.errors import InputError
 from lineage_service.recorder.recorder import wall_clock
 from lineage_service.settings import Settings
 
@@ -67,7 +68,7 @@ class Collector:
 
     def read_once(self) -> Outcome:
         """Read what is new, spool it, deliver what can be delivered."""
-        rejected = self._rejected()
+        before = rejected(self.spool)
         summary = Summary()
         since = self._cursor.read_text(encoding="utf-8") if self._cursor.exists() else None
         with _shown(collect(self.repository, since or None, wall_clock(), self._named, self.choices)) as batches:
@@ -78,7 +79,7 @@ class Collector:
                 summary = batch.summary
         while self._step():
             pass
-        return Outcome(summary, self.spool.waiting(), self._rejected() - rejected)
+        return Outcome(summary, self.spool.waiting(), rejected(self.spool) - before)
 
     def _step(self) -> bool:
         """Deliver one batch, and tell whether to go on at once; while the way is barred nothing is tried."""
@@ -106,42 +107,19 @@ class Collector:
         except ClientError:
             return None
 
-    def _rejected(self) -> int:
-        path = self.spool.path / "rejected.ndjson"
-        return path.read_bytes().count(b"\n") if path.exists() else 0
-
     def require_delivered(self) -> None:
         """Raise what keeps facts from being delivered, if anything does."""
-        waiting = self.spool.waiting()
-        if waiting and self.delivery.standing is Standing.NOT_ALLOWED:
-            raise NotAllowedError(
-                f"the service does not accept this token for the facts of git; {waiting} facts wait in "
-                f"{self.spool.path}. A source's token is needed: lineage source add git/NAME",
-                rule="token",
-            )
-        if waiting:
-            raise StoreUnavailableError(
-                f"{self.delivery.standing.value}; {waiting} facts wait in {self.spool.path}, the next run sends them"
-            )
-        if self._rejected():
-            raise InputError(f"the service could not accept some facts; they are in {self.spool.path}/rejected.ndjson")
+        require_delivered(self.spool, self.delivery.standing, "git")
 
 
 def open_collector(settings: Settings, repository: Path, state: Path | None, choices: Choices) -> Collector:
     """Return the collector of a repository; CredentialError without a token."""
     name = sha256(str(repository.resolve()).encode()).hexdigest()[:12]
     folder = state or settings.data_dir / "collect" / f"git-{name}"
-    token = _token_of(settings)
+    token = token_of(settings, "git")
     spool = Spool(folder / "spool")
-    delivery = Delivery(settings.url, token, spool, batch=MAX_BATCH)
+    delivery = Delivery(settings.url, token, spool, request=Request(MAX_BATCH))
     return Collector(repository, folder, spool, delivery, LineageClient(settings.url, credential_of(settings)), choices)
-
-
-def _token_of(settings: Settings) -> Token:
-    text = None if settings.token is None else settings.token.get_secret_value()
-    if not text and settings.token_file is None:
-        raise CredentialError("there is no token to send facts with; `lineage source add git/NAME` prints one")
-    return Token(text or None, settings.token_file)
 
 
 @contextmanager
