@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from collectors.mlflow.conventions import Conventions, shipped
 from collectors.mlflow.routes import Route
 from graph_schema import names
 from graph_schema.times import format_time
@@ -59,6 +60,7 @@ class Act:
     via: str = ""
     issuer: str = ""
     before: Before = field(default_factory=Before)
+    conventions: Conventions = field(default_factory=shipped)
 
     @property
     def actor(self) -> Mapping[str, Any]:
