@@ -16,12 +16,16 @@ import posixpath
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 OMITTED: Final = frozenset({"registered_model_meta"})
 _SAMPLES: Final = ("input_example", "serving_input_example", "serving_input")
 """How files begin that hold rows of the data a model was trained on."""
 
+SECONDS: Final = 60.0
+"""How long the files of one run may be read."""
+
+_MIB: Final = 1024 * 1024
 _LONGEST_PATH: Final = 4096
 _DEEPEST: Final = 20
 
@@ -62,6 +66,19 @@ class Budget:
     def late(self) -> bool:
         """Whether the time is over."""
         return self.clock() > self.deadline
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactWish:
+    """What is wanted of files: ``off``, ``list`` (path and size) or ``hash`` (their SHA-256 too), for one run."""
+
+    how: Literal["off", "list", "hash"] = "hash"
+    files: int = 500
+    mebibytes: int = 256
+
+    def budget(self) -> Budget:
+        """Return what reading one run's files may cost, beginning now."""
+        return Budget(self.files, self.mebibytes * _MIB, time.monotonic() + SECONDS, hashing=self.how == "hash")
 
 
 def read_files(store: FileStore, budget: Budget, what: str) -> list[dict[str, Any]]:

@@ -17,9 +17,10 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from collectors.delivery import Courier, Delivery, Spool, SpoolError
-from collectors.mlflow import runs, state
+from collectors.mlflow import runs, state, whole_run
 from collectors.mlflow.act import Act, Before
 from collectors.mlflow.coverage import Heartbeat, Problem, Problems
+from collectors.mlflow.file_reader import FileReader
 from collectors.mlflow.intents import Intent, IntentJournal
 from collectors.mlflow.routes import NAMING, Route
 from collectors.mlflow.settings import PluginSettings
@@ -68,12 +69,14 @@ class Recorder:
         self._courier = Courier(self._spool, delivery, before_step=self._heartbeat.beat)
         self._buffer: queue.Queue[tuple[Act, Callable[[], Facts]] | None] = queue.Queue(MOST_BUFFERED)
         self._closing = threading.Event()
+        self._files = FileReader(settings.artifacts, self._spool_patiently, self.note)
         self._writer = threading.Thread(target=self._write_buffered, name="lineage-buffer", daemon=True)
 
     def start(self) -> None:
         """Start draining, and writing what is buffered."""
         self._courier.start()
         self._writer.start()
+        self._files.start()
 
     def close(self, seconds: float) -> None:
         """Write what is buffered and drain, for up to ``seconds``."""
@@ -84,6 +87,7 @@ class Recorder:
         self._heartbeat.last()
         self._buffer.put(None, timeout=seconds)
         self._writer.join(seconds)
+        self._files.close(max(deadline - time.monotonic(), 0.1) / 2)
         self._courier.close(max(deadline - time.monotonic(), 0.1))
 
     def note(self, text: str, started: int | None = None) -> None:
@@ -117,8 +121,10 @@ class Recorder:
         act = self._act(pending, status, response, user)
         if pending.route.in_path or is_denial(status):
             self._conclude_act(act)
+            if act.route.action == "POST model-versions/create":
+                self._files.ask_version(act, pending.workspace)
         elif status < HTTPStatus.BAD_REQUEST:
-            self._enqueue(act, lambda: _run_facts(act, pending.workspace))
+            self._enqueue(act, lambda: self._run_facts(act, pending.workspace))
         self._courier.wake()
 
     def _act(self, pending: Pending, status: int, response: Mapping[str, Any], user: str | None) -> Act:
@@ -135,6 +141,7 @@ class Recorder:
             via=self._settings.via,
             issuer=f"mlflow:{self._settings.registry}",
             before=pending.before,
+            conventions=self._settings.conventions,
         )
 
     def _conclude_act(self, act: Act) -> None:
@@ -183,14 +190,15 @@ class Recorder:
             else:
                 return
 
-
-def _run_facts(act: Act, workspace: str | None) -> Facts:
-    """Return the facts of a run's request; at its terminal state the whole run is read, once."""
-    if act.route.path == "runs/create":
-        return runs.run_created(act)
-    if act.route.path == "runs/log-inputs":
-        return runs.inputs_logged(act)
-    if not runs.is_terminal(act.fields.get("status")):
-        return []
-    run_id = str(act.fields.get("run_id") or act.fields.get("run_uuid"))
-    return runs.run_ended(replace(act, response={}), state.read_run(run_id, workspace))
+    def _run_facts(self, act: Act, workspace: str | None) -> Facts:
+        """Return the facts of a run's request; at its terminal state the run is read, and its files are asked for."""
+        if act.route.path == "runs/create":
+            return runs.run_created(act)
+        if act.route.path == "runs/log-inputs":
+            return runs.inputs_logged(act)
+        if not runs.is_terminal(act.fields.get("status")):
+            return []
+        act = replace(act, response={})
+        run = whole_run.read_run(str(act.fields.get("run_id") or act.fields.get("run_uuid")), workspace)
+        self._files.ask_run(act, run, workspace)
+        return runs.run_ended(act, run, None)
