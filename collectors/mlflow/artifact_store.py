@@ -56,7 +56,7 @@ class MlflowFiles:
         return posixpath.join(self._prefix, path) if path else self._prefix
 
     def _inside(self, full: str, folder: str) -> str:
-        """Return a listed path from this root; repositories differ about where theirs begin, so its last part counts."""
+        """Return a listed path from this root; where a repository's own begins differs, so its last part counts."""
         if self._prefix:
             return posixpath.join(folder, posixpath.basename(full)) if folder else posixpath.basename(full)
         return full
@@ -85,9 +85,11 @@ def _repository_of(uri: str) -> Any:
     from mlflow.server import handlers
 
     careful = getattr(handlers, "_get_artifact_repository_for_uri", None)
-    if careful is None:
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository as careful  # an older one
-    return careful(uri)
+    if careful is not None:
+        return careful(uri)
+    from mlflow.store.artifact import artifact_repository_registry  # an older release, which knows no such care
+
+    return artifact_repository_registry.get_artifact_repository(uri)
 
 
 def _within(file: Path, root: Path) -> Path:

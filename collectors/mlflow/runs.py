@@ -190,31 +190,30 @@ def _milliseconds(value: Any) -> str | None:
 def _commit(act: Act, run: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any] | None:
     """Return the commit a run was built from: MLflow's own tags, else our provider's, else what a convention names.
 
-    Only our provider looks whether the work tree differed, so its word counts for MLflow's commit as well, if it saw
-    the same one.
+    Only our provider looks whether the work tree differed, so its word counts for the commit of the others as well, if
+    it saw the same one.
     """
     told = pairs((run.get("data") or {}).get("params")) + [list(tag) for tag in tags.items()]
-    by_mlflow, ours = "mlflow.source.git", "lineage.git"
-    for sha, repository, branch, dirty in (
-        (tags.get(f"{by_mlflow}.commit"), f"{by_mlflow}.repoURL", f"{by_mlflow}.branch", f"{by_mlflow}.dirty"),
-        (tags.get(f"{ours}.commit"), f"{ours}.repository", f"{ours}.branch", f"{ours}.dirty"),
-        (act.conventions.told("commit", told), "", "", ""),
-    ):
-        sha = (sha or "").lower()
-        if _COMMIT.match(sha):
-            same = tags.get(f"{ours}.commit", "").lower() == sha
-            flag = tags.get(dirty) or (tags.get(f"{ours}.dirty", "") if same else "")
-            at = tags.get(branch) or (tags.get(f"{ours}.branch") if same else None) or act.conventions.told("branch", told)
-            where = tags.get(repository) or (tags.get(f"{ours}.repository", "") if same else "")
-            return present(
-                {
-                    "sha": sha,
-                    "repository": repository_url(where),
-                    "branch": (at or "")[:_LONGEST_TEXT],
-                    "dirty": {"true": True, "false": False}.get(flag.lower()),
-                }
-            )
-    return None
+    by_mlflow, ours = _git_tags(tags, "mlflow.source.git"), _git_tags(tags, "lineage.git")
+    ours["repoURL"] = ours.pop("repository", "")
+    by_name = {name: act.conventions.told(name, told) or "" for name in ("commit", "branch")}
+    first = next((one for one in (by_mlflow, ours, by_name) if _COMMIT.match(one.get("commit", "").lower())), None)
+    if first is None:
+        return None
+    sha = first["commit"].lower()
+    known = {**by_name, **(ours if ours.get("commit", "").lower() == sha else {}), **first}
+    return present(
+        {
+            "sha": sha,
+            "repository": repository_url(known.get("repoURL", "")),
+            "branch": known["branch"][:_LONGEST_TEXT],
+            "dirty": {"true": True, "false": False}.get(known.get("dirty", "").lower()),
+        }
+    )
+
+
+def _git_tags(tags: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(f"{prefix}."): value for name, value in tags.items() if name.startswith(f"{prefix}.")}
 
 
 def _metrics(metrics: object) -> Iterator[dict[str, str]]:

@@ -5,7 +5,7 @@
 - ``LINEAGE_MLFLOW_APP``: the application to wrap: ``none`` (default), ``basic-auth``, any ``mlflow.app`` entry point.
 - ``LINEAGE_MLFLOW_REGISTRY``: the registry's name in keys, ``mlflow`` by default; choose the source's instance name.
 - ``LINEAGE_SPOOL``: a folder in which facts wait, ``./lineage-spool`` by default; on a disk that survives a restart.
-- ``LINEAGE_ARTIFACTS``: what is read of the files of runs and logged models: ``hash`` (default: path, size and SHA-256),
+- ``LINEAGE_ARTIFACTS``: what is read of the files of runs and logged models: ``hash`` (default: path, size, SHA-256),
   ``list`` (path and size) or ``off``. Of one run at most ``LINEAGE_ARTIFACTS_FILES`` files (500) are listed, and
   ``LINEAGE_ARTIFACTS_MIB`` MiB (256) read, the smallest files first; a file beyond is listed without its digest.
 - ``LINEAGE_CONVENTIONS``: a YAML file that says what the names of parameters and tags mean, instead of the one that
@@ -42,7 +42,7 @@ class PluginSettings:
     registry: str
     spool: Path
     block: bool
-    artifacts: ArtifactWish = ArtifactWish()
+    artifacts: ArtifactWish = field(default_factory=ArtifactWish)
     conventions: Conventions = field(default_factory=shipped)
 
     @classmethod

@@ -42,10 +42,8 @@ def read_around(
         if wish.how == "off":
             return Found(models=models), problems
         files = _files(str(run["info"].get("artifact_uri") or ""), f"run {run_id}", budget, stores)
-        of_models = {
-            logged.identifier(one): _files(logged.location(one), f"logged model {logged.identifier(one)}", budget, stores)
-            for one in models
-        }
+        places = {logged.identifier(one): logged.location(one) for one in models}
+        of_models = {name: _files(uri, f"logged model {name}", budget, stores) for name, uri in places.items()}
         environment = _environment(models, of_models, budget, stores)
     return Found(models, files, of_models, environment), problems + budget.problems
 

@@ -86,6 +86,13 @@ def _row(asking: Asking, seq: int, gaps: list[Gap]) -> HistoryRow:
     )
 
 
+def _registration(body: dict[str, Any]) -> str:
+    """Return how a version came, or, where only its files were read afterwards, that they were."""
+    if "digest" in body and "run" not in body and "location" not in body:
+        return f"seen to hold files of digest {body['digest']}"
+    return "registered" + (f" from run {body['run']}" if "run" in body else "")
+
+
 def _what(event_type: str, body: dict[str, Any]) -> str:
     """Return one line that says what a record tells."""
     version = f"version {body['version']}" if "version" in body else ""
@@ -96,8 +103,7 @@ def _what(event_type: str, body: dict[str, Any]) -> str:
         "alias.removed": lambda: f"alias {body['alias']} removed",
         "deployment.changed": lambda: f"{version} {body.get('mode', 'serving')} on "
         f"{body['target']['environment']}/{body['target']['region']}",
-        "model_version.registered": lambda: f"{version} registered"
-        + (f" from run {body['run']}" if "run" in body else ""),
+        "model_version.registered": lambda: f"{version} {_registration(body)}",
         "model_version.deleted": lambda: f"{version} deleted",
         "model.renamed": lambda: f"renamed to {names.parse(body['to']).parts[1]}",
         "run.observed": lambda: f"run {body.get('state', 'described')}",
