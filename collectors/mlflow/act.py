@@ -46,7 +46,10 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A request with its outcome. Times are in microseconds: ``started`` before the change, ``ended`` after it."""
+    """A request with its outcome. Times are in microseconds: ``started`` before the change, ``ended`` after it.
+
+    ``conventions``: what the names of parameters and tags mean here; those that come with this package by default.
+    """
 
     id: str
     route: Route

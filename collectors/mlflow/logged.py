@@ -31,6 +31,9 @@ _STATES: Final = {
 _BULKY: Final = frozenset({"mlflow.modelVersions", "mlflow.user"})
 """Tags that repeat what stands elsewhere."""
 
+_OF_THE_RUN: Final = "lineage."
+"""MLflow copies the tags that context providers give a run onto its logged models."""
+
 
 def identifier(model: Mapping[str, Any]) -> str:
     """Return MLflow's id of a logged model; empty if it has none."""
@@ -70,7 +73,7 @@ def _bodies(model: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Ite
         "state": _STATES.get(str(info.get("status"))),
         "existence": "present",
     }
-    tags = [tag for tag in pairs(info.get("tags")) if tag[0] not in _BULKY]
+    tags = [tag for tag in pairs(info.get("tags")) if tag[0] not in _BULKY and not tag[0].startswith(_OF_THE_RUN)]
     for field, items in (("params", pairs((data or {}).get("params"))), ("tags", tags), ("artifacts", list(files))):
         for part in in_parts(items):
             if field in body or not is_small({**body, field: part}):

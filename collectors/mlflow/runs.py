@@ -147,7 +147,7 @@ def _actor(act: Act, run: Mapping[str, Any]) -> Mapping[str, Any] | None:
     claimed = run["info"].get("user_id") or tags.get("mlflow.user")
     if act.user is None and claimed:
         who = {"issuer": act.issuer, "subject": str(claimed)[:512], "assurance": "claimed", "via": "mlflow.user"}
-        return {**_behind(act.actor), **who, **behind}
+        return {**behind, **_behind(act.actor), **who}
     return {**act.actor, **behind} if behind and "on_behalf_of" not in act.actor else None
 
 
@@ -173,8 +173,14 @@ def _told(act: Act, run: Mapping[str, Any]) -> dict[str, Any]:
         "claimed_start": _milliseconds(info.get("start_time")),
         "claimed_end": _milliseconds(info.get("end_time")),
         "commit": _commit(act, run, tags),
-        "parent": tags.get("mlflow.parentRunId") or tags.get("lineage.openlineage.parent_run"),
+        "parent": _identifier(tags, "mlflow.parentRunId") or _identifier(tags, "lineage.openlineage.parent_run"),
     }
+
+
+def _identifier(tags: Mapping[str, str], name: str) -> str | None:
+    """Return an id that a client wrote; None for what is too long to be one: half an id would name something else."""
+    text = tags.get(name, "")
+    return text if 0 < len(text) <= _LONGEST_TEXT else None
 
 
 def _tags(run: Mapping[str, Any]) -> dict[str, str]:

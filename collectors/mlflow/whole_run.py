@@ -67,6 +67,7 @@ def _models(run: Mapping[str, Any], run_id: str) -> tuple[list[Mapping[str, Any]
 
     outputs = (run.get("outputs") or {}).get("model_outputs") or ()
     found: dict[str, Mapping[str, Any]] = {}
+    problems: list[str] = []
     try:
         store = handlers._get_tracking_store()  # noqa: SLF001
         wanted = f"source_run_id='{run_id}'"
@@ -74,13 +75,15 @@ def _models(run: Mapping[str, Any], run_id: str) -> tuple[list[Mapping[str, Any]
             [str(run["info"].get("experiment_id"))], filter_string=wanted, max_results=_MOST_MODELS
         )
         found = {str(one.model_id): one.to_dictionary() for one in page}
+        if page.token or len(outputs) > _MOST_MODELS:
+            problems.append(f"run {run_id}: only {_MOST_MODELS} of its logged models were read")
         for one in list(outputs)[:_MOST_MODELS]:
             model_id = str(one.get("model_id"))
             if model_id not in found:
                 found[model_id] = store.get_logged_model(model_id).to_dictionary()
     except Exception as error:  # noqa: BLE001  any store, any error; a release without logged models has none
-        return list(found.values()), [f"run {run_id}: its logged models cannot be read: {type(error).__name__}"]
-    return list(found.values()), []
+        problems.append(f"run {run_id}: its logged models cannot be read: {type(error).__name__}")
+    return list(found.values()), problems
 
 
 def _files(uri: str, what: str, budget: Budget, stores: Store) -> list[dict[str, Any]]:

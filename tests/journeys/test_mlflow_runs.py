@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from collectors.mlflow.artifacts import manifest
+from collectors.mlflow.artifact_store import ArtifactsElsewhereError, files_at
+from collectors.mlflow.artifacts import ArtifactWish, manifest, read_files
 from tests.journeys.conftest import REGISTRY, WatchedMlflow
 from tests.journeys.test_mlflow_plugin import spooled_bytes
 from tests.served import Served, serving
@@ -187,3 +189,21 @@ def test_secrets_in_parameters_tags_and_remotes_are_in_no_record(line: Line, mlf
     assert b"plots/loss.csv" in database
     for secret in (b"s3cr3t", b"octocat", b"bob"):
         assert secret not in database
+
+
+def test_files_on_the_servers_own_disk_are_read_without_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "model" / "code").mkdir(parents=True)
+    (tmp_path / "model" / "code" / "x.py").write_text("pass\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = read_files(files_at((tmp_path / "model").as_uri()), ArtifactWish().budget(), "m-1")
+    digest = hashlib.sha256(b"pass\n").hexdigest()
+    assert found == [{"path": "code/x.py", "bytes": 5, "digest": f"sha256:{digest}"}]
+
+
+def test_files_that_another_server_serves_are_not_asked_for() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for uri in ("mlflow-artifacts:/1/r/artifacts", "https://other.example/api/2.0/mlflow-artifacts/artifacts/1"):
+            with pytest.raises(ArtifactsElsewhereError):
+                files_at(uri)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collectors.mlflow import logged, runs
 from collectors.mlflow.act import Act
@@ -121,6 +123,35 @@ def test_the_dirty_flag_counts_only_for_the_commit_that_it_was_seen_at() -> None
     run["data"] = {"params": {"git_commit": "ef" * 20, "git_branch": "main"}}
     assert runs.run_ended(ACT, run)[0]["body"]["commit"] == {"sha": "ef" * 20, "branch": "main"}
     assert "commit" not in runs.run_ended(replace(ACT, conventions=NONE), run)[0]["body"]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30) | st.text("x/:@%?#.", max_size=5000)
+KNOWN = [
+    "mlflow.parentRunId", "mlflow.source.git.commit", "mlflow.source.git.branch", "mlflow.source.git.repoURL",
+    "lineage.git.commit", "lineage.openlineage.parent_run", "lineage.actor.issuer", "lineage.actor.subject",
+    "lineage.ci.run_url", "lineage.runtime.os", "data_version", "data_source", "git_branch", "gpu_type", "approved_by",
+    "approval_status", "business_unit",
+]  # fmt: skip
+PAIRS = st.dictionaries(st.sampled_from(KNOWN) | TEXT.filter(bool), TEXT | st.just("ab" * 20), max_size=6)
+SOURCES = st.dictionaries(st.sampled_from(["uri", "path", "url", "table_name", "revision"]), TEXT, max_size=3)
+DATA = st.fixed_dictionaries(
+    {"name": TEXT, "digest": TEXT, "source_type": st.sampled_from(["s3", "code", "uc_volume", "hugging_face"]),
+     "source": SOURCES.map(json.dumps) | TEXT, "schema": TEXT}
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(PAIRS, PAIRS, st.lists(DATA, max_size=3), TEXT)
+def test_whatever_clients_write_becomes_facts_that_the_service_accepts(
+    params: dict[str, str], tags: dict[str, str], data: list[dict[str, str]], user: str
+) -> None:
+    run = {
+        "info": {"run_id": "r", "status": "FINISHED", "user_id": user},
+        "data": {"params": params, "tags": tags},
+        "inputs": {"dataset_inputs": [{"dataset": one, "tags": {}} for one in data]},
+    }
+    model = {"model_id": "m-1", "params": params, "tags": tags, "status": 2}
+    facts(runs.run_ended(ACT, run, Found([model], environment={"requirements.txt": user})))
 
 
 def test_a_long_logged_model_is_several_facts_and_loses_nothing() -> None:
