@@ -9,6 +9,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from collectors.mlflow import runs, whole_run
@@ -51,12 +52,16 @@ class FileReader:
         if left := sum(item is not None for item in list(self._waiting.queue)):
             self._note(f"the files of {left} runs or models were not read before the server ended")
 
-    def ask_run(self, act: Act, run: Mapping[str, Any], workspace: str | None) -> None:
-        """Read what lies around a run that ended."""
-        self._ask(act, lambda: self._around(act, run, workspace))
+    def look(self, act: Act, workspace: str | None) -> None:
+        """Read what lies around a run that ended with this request, or behind a version that it registered."""
+        if act.route.path == "runs/update" and runs.is_terminal(act.fields.get("status")):
+            run_id = str(act.fields.get("run_id") or act.fields.get("run_uuid"))
+            self._ask(act, lambda: self._around(act, run_id, workspace))
+        elif act.route.path == "model-versions/create":
+            self._look_at_version(act, workspace)
 
-    def ask_version(self, act: Act, workspace: str | None) -> None:
-        """Read the files behind a version that was just registered from a logged model; else nothing is read."""
+    def _look_at_version(self, act: Act, workspace: str | None) -> None:
+        """Only a version of a logged model has files that are certainly its own."""
         made = act.response.get("model_version")
         if self._wish.how != "hash" or not isinstance(made, Mapping):
             return
@@ -70,11 +75,12 @@ class FileReader:
         except queue.Full:
             self._note(f"{MOST_WAITING} runs or models waited for their files to be read; those of one more were left")
 
-    def _around(self, act: Act, run: Mapping[str, Any], workspace: str | None) -> Facts:
+    def _around(self, act: Act, run_id: str, workspace: str | None) -> Facts:
+        run = whole_run.read_run(run_id, workspace)
         found, problems = whole_run.read_around(run, workspace, self._wish)
         for problem in problems:
             self._note(problem)
-        return runs.surroundings(act, run, found)
+        return runs.surroundings(replace(act, response={}), run, found)
 
     def _version(self, act: Act, made: Mapping[str, Any], model_id: str, workspace: str | None) -> Facts:
         digest, problems = whole_run.read_manifest(model_id, workspace, self._wish)

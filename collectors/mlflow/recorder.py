@@ -121,10 +121,10 @@ class Recorder:
         act = self._act(pending, status, response, user)
         if pending.route.in_path or is_denial(status):
             self._conclude_act(act)
-            if act.route.action == "POST model-versions/create":
-                self._files.ask_version(act, pending.workspace)
         elif status < HTTPStatus.BAD_REQUEST:
-            self._enqueue(act, lambda: self._run_facts(act, pending.workspace))
+            self._enqueue(act, lambda: _run_facts(act, pending.workspace))
+        if status < HTTPStatus.BAD_REQUEST:
+            self._files.look(act, pending.workspace)
         self._courier.wake()
 
     def _act(self, pending: Pending, status: int, response: Mapping[str, Any], user: str | None) -> Act:
@@ -190,15 +190,14 @@ class Recorder:
             else:
                 return
 
-    def _run_facts(self, act: Act, workspace: str | None) -> Facts:
-        """Return the facts of a run's request; at its terminal state the run is read, and its files are asked for."""
-        if act.route.path == "runs/create":
-            return runs.run_created(act)
-        if act.route.path == "runs/log-inputs":
-            return runs.inputs_logged(act)
-        if not runs.is_terminal(act.fields.get("status")):
-            return []
-        act = replace(act, response={})
-        run = whole_run.read_run(str(act.fields.get("run_id") or act.fields.get("run_uuid")), workspace)
-        self._files.ask_run(act, run, workspace)
-        return runs.run_ended(act, run, None)
+
+def _run_facts(act: Act, workspace: str | None) -> Facts:
+    """Return the facts of a run's request; at its terminal state the run is read, once, and without its files."""
+    if act.route.path == "runs/create":
+        return runs.run_created(act)
+    if act.route.path == "runs/log-inputs":
+        return runs.inputs_logged(act)
+    if not runs.is_terminal(act.fields.get("status")):
+        return []
+    run_id = str(act.fields.get("run_id") or act.fields.get("run_uuid"))
+    return runs.run_ended(replace(act, response={}), whole_run.read_run(run_id, workspace), None)

@@ -17,8 +17,15 @@ from collectors.mlflow.runs import Found
 from collectors.mlflow.settings import PluginSettings, PluginSettingsError
 
 SETTINGS = {"LINEAGE_URL": "http://127.0.0.1:8765", "LINEAGE_TOKEN": "lt_test"}
-ACT = Act("r", RECORDED["POST runs/update"], {}, 1, 2, 200, {}, "prod", issuer="mlflow:prod")
+END, CREATE = RECORDED["POST runs/update"], RECORDED["POST model-versions/create"]
+ENDED = {"run_id": "r1", "status": "FINISHED"}
+ACT = Act("r", END, ENDED, 1, 2, 200, {}, "prod", issuer="mlflow:prod")
 RUN = {"info": {"run_id": "r1", "status": "FINISHED"}, "data": {"tags": {"lineage.runtime.python": "3.11"}}}
+
+
+@pytest.fixture(autouse=True)
+def _runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole_run, "read_run", lambda name, _: {**RUN, "info": {**RUN["info"], "run_id": name}})
 
 
 class Read:
@@ -43,7 +50,7 @@ def test_what_lies_around_a_run_is_recorded_and_what_could_not_be_read_is_said(m
     read = Read()
     reader = read.reader()
     reader.start()
-    reader.ask_run(ACT, RUN, None)
+    reader.look(ACT, None)
     read.wait_for(lambda: bool(read.facts))
     reader.close(2)
     assert read.facts[0]["body"]["runtime"]["python"] == "3.11"
@@ -60,8 +67,8 @@ def test_a_store_that_breaks_costs_one_run_its_files_and_not_the_next(monkeypatc
     read = Read()
     reader = read.reader()
     reader.start()
-    reader.ask_run(ACT, {"info": {"run_id": "bad"}}, None)
-    reader.ask_run(ACT, RUN, None)
+    reader.look(replace(ACT, fields={**ENDED, "run_id": "bad"}), None)
+    reader.look(ACT, None)
     read.wait_for(lambda: bool(read.facts))
     reader.close(2)
     assert read.notes == ["what lies around POST runs/update was not read: OSError"]
@@ -81,10 +88,10 @@ def test_a_store_that_hangs_holds_up_neither_the_asker_nor_the_end(monkeypatch: 
     reader = read.reader()
     reader.start()
     started = time.monotonic()
-    reader.ask_run(ACT, RUN, None)
+    reader.look(ACT, None)
     assert begun.wait(5)
     for _ in range(3):
-        reader.ask_run(ACT, RUN, None)
+        reader.look(ACT, None)
     reader.close(0.1)
     assert time.monotonic() - started < 2
     hanging.set()
@@ -106,12 +113,11 @@ def test_only_a_version_of_a_logged_model_is_looked_at(monkeypatch: pytest.Monke
     reader = read.reader()
     made = {"name": "m", "version": "1", "creation_timestamp": 5}
     for source in ("s3://models/m", "models:/other/1", "models:/m-1"):
-        reader.ask_version(replace(ACT, response={"model_version": {**made, "source": source}}), None)
-    reader.ask_version(replace(ACT, response={}), None)
-    silent = Read()
-    silent.reader(ArtifactWish(how="list")).ask_version(
-        replace(ACT, response={"model_version": {**made, "source": "models:/m-1"}}), None
-    )
+        reader.look(replace(ACT, route=CREATE, response={"model_version": {**made, "source": source}}), None)
+    reader.look(replace(ACT, route=CREATE, response={}), None)
+    reader.look(replace(ACT, fields={"run_id": "r1", "status": "RUNNING"}), None)
+    of_logged = replace(ACT, route=CREATE, response={"model_version": {**made, "source": "models:/m-1"}})
+    Read().reader(ArtifactWish(how="list")).look(of_logged, None)
     reader.start()
     read.wait_for(lambda: bool(read.facts))
     reader.close(2)
