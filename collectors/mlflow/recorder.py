@@ -19,7 +19,7 @@ from typing import Any, Final
 from collectors.delivery import Courier, Delivery, Spool, SpoolError
 from collectors.mlflow import runs, state, whole_run
 from collectors.mlflow.act import Act, Before
-from collectors.mlflow.coverage import Heartbeat, Problem, Problems
+from collectors.mlflow.coverage import MARGIN, Heartbeat, Problem, Problems
 from collectors.mlflow.file_reader import FileReader
 from collectors.mlflow.intents import Intent, IntentJournal
 from collectors.mlflow.routes import NAMING, Route
@@ -69,7 +69,7 @@ class Recorder:
         self._courier = Courier(self._spool, delivery, before_step=self._heartbeat.beat)
         self._buffer: queue.Queue[tuple[Act, Callable[[], Facts]] | None] = queue.Queue(MOST_BUFFERED)
         self._closing = threading.Event()
-        self._files = FileReader(settings.artifacts, self._spool_patiently, self.note)
+        self._files = FileReader(settings.artifacts, self._spool_patiently, self.remark)
         self._writer = threading.Thread(target=self._write_buffered, name="lineage-buffer", daemon=True)
 
     def start(self) -> None:
@@ -94,6 +94,14 @@ class Recorder:
         """Note that something could not be recorded, so that the next report leaves a hole there."""
         now = self._clock()
         self._problems.note(Problem(text, now if started is None else started, now))
+
+    def remark(self, text: str) -> None:
+        """Note that a detail could not be read, for the next report; no hole: whatever happened is on record.
+
+        It is dated before the margin of reports, so that it cuts one in two and leaves nothing out between them.
+        """
+        at = self._clock() - MARGIN
+        self._problems.note(Problem(text, at, at))
 
     def observe(self, route: Route, fields: Mapping[str, Any]) -> Pending:
         """Return a request as it stands before its change, with what the registry holds."""

@@ -10,12 +10,13 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from collectors.mlflow.artifact_store import ArtifactsElsewhereError, files_at
 from collectors.mlflow.artifacts import ArtifactWish, manifest, read_files
+from collectors.mlflow.whole_run import read_around
 from tests.journeys.conftest import REGISTRY, WatchedMlflow
 from tests.journeys.test_mlflow_plugin import spooled_bytes
 from tests.served import Served, serving
@@ -207,3 +208,22 @@ def test_files_that_another_server_serves_are_not_asked_for() -> None:
         for uri in ("mlflow-artifacts:/1/r/artifacts", "https://other.example/api/2.0/mlflow-artifacts/artifacts/1"):
             with pytest.raises(ArtifactsElsewhereError):
                 files_at(uri)
+
+
+@pytest.mark.parametrize("how", ["hash", "off"])
+def test_a_store_that_cannot_be_asked_costs_the_models_and_not_the_files(
+    how: Literal["hash", "off"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow.server import handlers
+
+    def broken() -> None:
+        raise ConnectionError("postgresql://user:s3cr3t@db")
+
+    monkeypatch.setattr(handlers, "_get_tracking_store", broken)
+    (tmp_path / "a.txt").write_text("a")
+    run = {"info": {"run_id": "r1", "experiment_id": "1", "artifact_uri": tmp_path.as_uri()}}
+    found, problems = read_around(run, None, ArtifactWish(how=how))
+    assert problems == ["run r1: its logged models cannot be read: ConnectionError"]
+    assert [one["path"] for one in found.files] == (["a.txt"] if how == "hash" else [])

@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,9 +13,11 @@ from collectors.mlflow.act import Act
 from collectors.mlflow.artifact_store import MlflowFiles
 from collectors.mlflow.artifacts import ArtifactWish, Budget, Entry, read_files
 from collectors.mlflow.file_reader import FileReader
+from collectors.mlflow.recorder import Recorder
 from collectors.mlflow.routes import RECORDED
 from collectors.mlflow.runs import Found
 from collectors.mlflow.settings import PluginSettings, PluginSettingsError
+from graph_schema.events import parse_event
 
 SETTINGS = {"LINEAGE_URL": "http://127.0.0.1:8765", "LINEAGE_TOKEN": "lt_test"}
 END, CREATE = RECORDED["POST runs/update"], RECORDED["POST model-versions/create"]
@@ -209,3 +212,24 @@ def test_a_file_on_the_servers_disk_is_read_in_place_and_a_link_out_is_not_follo
     assert [path for path, read in paths(found) if read] == ["code/x.py"]
     assert local.copies == []
     assert any("a file cannot be read: PermissionError" in problem for problem in spent.problems)
+
+
+def test_what_could_not_be_read_is_told_and_leaves_no_hole_in_the_coverage(tmp_path: Path) -> None:
+    now = [1_795_393_750_000_000]
+    settings = PluginSettings.from_env({**SETTINGS, "LINEAGE_SPOOL": str(tmp_path / "spool")})
+    recorder = Recorder(settings, "boot", clock=lambda: now[0])
+    for step in range(8):
+        now[0] += 17_000_000
+        if step % 3 != 2:
+            recorder.remark(f"m-{step}: 1 files were listed and not hashed")
+        now[0] += (step % 4) * 700_000
+        recorder._heartbeat.report()
+    batch = recorder._spool.batch()
+    assert batch is not None
+    bodies = [entry.event["body"] for entry in batch.entries]
+    for entry in batch.entries:
+        parse_event(entry.event)
+    for before, after in itertools.pairwise(bodies):
+        assert after["covered_from"] == before["covered_to"]
+    assert sum("not hashed" in body.get("problem", "") for body in bodies) >= 5
+    assert bodies[-1]["covered_to"] > bodies[0]["covered_from"]
