@@ -23,7 +23,10 @@ SETTINGS = {"LINEAGE_URL": "http://127.0.0.1:8765", "LINEAGE_TOKEN": "lt_test"}
 END, CREATE = RECORDED["POST runs/update"], RECORDED["POST model-versions/create"]
 ENDED = {"run_id": "r1", "status": "FINISHED"}
 ACT = Act("r", END, ENDED, 1, 2, 200, {}, "prod", issuer="mlflow:prod")
-RUN: dict[str, Any] = {"info": {"run_id": "r1", "status": "FINISHED"}, "data": {"tags": {"lineage.runtime.python": "3.11"}}}
+RUN: dict[str, Any] = {
+    "info": {"run_id": "r1", "status": "FINISHED"},
+    "data": {"tags": {"lineage.runtime.python": "3.11"}},
+}
 
 
 @pytest.fixture(autouse=True)
