@@ -6,7 +6,7 @@ then: only its number reproduces an answer. Nothing is cut silently: what is mis
 """
 
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, TypedDict, TypeVar
+from typing import Any, Final, Generic, Literal, NotRequired, TypedDict, TypeVar
 
 Value = TypeVar("Value")
 
@@ -83,6 +83,21 @@ class ClosureValue(TypedDict):
     edges: list[ClosureEdge]
 
 
+class RowClaim(TypedDict):
+    """What a tag or parameter claims by a convention of the house: whoever set it says so, and nobody checked it.
+
+    ``means`` and ``name`` as in the facts; ``on``: the kind of node it stands on; ``value`` is None where the asker may
+    not see it.
+    """
+
+    means: str
+    name: str
+    value: str | None
+    on: str
+    claimed_by: Party
+    seq: int
+
+
 DeploymentRow = TypedDict(
     "DeploymentRow",
     {
@@ -104,6 +119,7 @@ DeploymentRow = TypedDict(
         "ticket": str | None,
         "digest": str | None,
         "change": str | None,
+        "claims": NotRequired[list[RowClaim]],
         "seq": int,
     },
 )
@@ -112,6 +128,7 @@ DeploymentRow = TypedDict(
 ``mode`` is how a target runs it: serving, or as a shadow. ``not_before`` stands where the change was only seen
 afterwards: it happened between then and ``from``.
 ``change`` is None when no change request is recorded: such a deployment is listed, never dropped.
+``claims`` is what tags claim of the version or its model; an approval among them is no approval.
 """
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from collectors.mlflow.conventions import Conventions, shipped
 from collectors.mlflow.routes import Route
 from graph_schema import names
 from graph_schema.times import format_time
@@ -45,7 +46,10 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A request with its outcome. Times are in microseconds: ``started`` before the change, ``ended`` after it."""
+    """A request with its outcome. Times are in microseconds: ``started`` before the change, ``ended`` after it.
+
+    ``conventions``: what the names of parameters and tags mean here; those that come with this package by default.
+    """
 
     id: str
     route: Route
@@ -59,6 +63,7 @@ class Act:
     via: str = ""
     issuer: str = ""
     before: Before = field(default_factory=Before)
+    conventions: Conventions = field(default_factory=shipped)
 
     @property
     def actor(self) -> Mapping[str, Any]:

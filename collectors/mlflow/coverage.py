@@ -24,7 +24,7 @@ from collectors.mlflow.intents import IntentJournal
 from graph_schema.times import MICROS_PER_SECOND, format_time
 
 EVERY_SECONDS: Final = 30
-_MARGIN: Final = 2 * MICROS_PER_SECOND
+MARGIN: Final = 2 * MICROS_PER_SECOND
 """A report ends this long before now: facts of requests that end just now are still on their way to the spool."""
 
 _TOLD: Final = 20
@@ -104,7 +104,7 @@ class Heartbeat:
         """
         now = self._clock()
         self._note_unsettled(now)
-        start, end = self._start(), now - _MARGIN
+        start, end = self._start(), now - MARGIN
         if end <= start:
             return False
         problems = self._problems.take()

@@ -17,9 +17,10 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from collectors.delivery import Courier, Delivery, Spool, SpoolError
-from collectors.mlflow import runs, state
+from collectors.mlflow import runs, state, whole_run
 from collectors.mlflow.act import Act, Before
-from collectors.mlflow.coverage import Heartbeat, Problem, Problems
+from collectors.mlflow.coverage import MARGIN, Heartbeat, Problem, Problems
+from collectors.mlflow.file_reader import FileReader
 from collectors.mlflow.intents import Intent, IntentJournal
 from collectors.mlflow.routes import NAMING, Route
 from collectors.mlflow.settings import PluginSettings
@@ -68,12 +69,14 @@ class Recorder:
         self._courier = Courier(self._spool, delivery, before_step=self._heartbeat.beat)
         self._buffer: queue.Queue[tuple[Act, Callable[[], Facts]] | None] = queue.Queue(MOST_BUFFERED)
         self._closing = threading.Event()
+        self._files = FileReader(settings.artifacts, self._spool_patiently, self.remark)
         self._writer = threading.Thread(target=self._write_buffered, name="lineage-buffer", daemon=True)
 
     def start(self) -> None:
         """Start draining, and writing what is buffered."""
         self._courier.start()
         self._writer.start()
+        self._files.start()
 
     def close(self, seconds: float) -> None:
         """Write what is buffered and drain, for up to ``seconds``."""
@@ -84,12 +87,21 @@ class Recorder:
         self._heartbeat.last()
         self._buffer.put(None, timeout=seconds)
         self._writer.join(seconds)
+        self._files.close(max(deadline - time.monotonic(), 0.1) / 2)
         self._courier.close(max(deadline - time.monotonic(), 0.1))
 
     def note(self, text: str, started: int | None = None) -> None:
         """Note that something could not be recorded, so that the next report leaves a hole there."""
         now = self._clock()
         self._problems.note(Problem(text, now if started is None else started, now))
+
+    def remark(self, text: str) -> None:
+        """Note that a detail could not be read, for the next report; no hole: whatever happened is on record.
+
+        It is dated before the margin of reports, so that it cuts one in two and leaves nothing out between them.
+        """
+        at = self._clock() - MARGIN
+        self._problems.note(Problem(text, at, at))
 
     def observe(self, route: Route, fields: Mapping[str, Any]) -> Pending:
         """Return a request as it stands before its change, with what the registry holds."""
@@ -119,6 +131,8 @@ class Recorder:
             self._conclude_act(act)
         elif status < HTTPStatus.BAD_REQUEST:
             self._enqueue(act, lambda: _run_facts(act, pending.workspace))
+        if status < HTTPStatus.BAD_REQUEST:
+            self._files.look(act, pending.workspace)
         self._courier.wake()
 
     def _act(self, pending: Pending, status: int, response: Mapping[str, Any], user: str | None) -> Act:
@@ -135,6 +149,7 @@ class Recorder:
             via=self._settings.via,
             issuer=f"mlflow:{self._settings.registry}",
             before=pending.before,
+            conventions=self._settings.conventions,
         )
 
     def _conclude_act(self, act: Act) -> None:
@@ -185,7 +200,7 @@ class Recorder:
 
 
 def _run_facts(act: Act, workspace: str | None) -> Facts:
-    """Return the facts of a run's request; at its terminal state the whole run is read, once."""
+    """Return the facts of a run's request; at its terminal state the run is read, once, and without its files."""
     if act.route.path == "runs/create":
         return runs.run_created(act)
     if act.route.path == "runs/log-inputs":
@@ -193,4 +208,4 @@ def _run_facts(act: Act, workspace: str | None) -> Facts:
     if not runs.is_terminal(act.fields.get("status")):
         return []
     run_id = str(act.fields.get("run_id") or act.fields.get("run_uuid"))
-    return runs.run_ended(replace(act, response={}), state.read_run(run_id, workspace))
+    return runs.run_ended(replace(act, response={}), whole_run.read_run(run_id, workspace), None)

@@ -1,46 +1,57 @@
 """From a run of MLflow to facts: at its creation, when inputs are logged, and whole at its terminal state. Pure.
 
-Times, user and tags of a run are what its client wrote: claims. Without an application that authenticates, the user's
-name is therefore ``claimed``. MLflow's digest of a dataset covers the first 10,000 rows and not every column, so it is
-a ``hint`` of a version and no content hash. Long runs become several facts of one source event, each well below the
-size of a record.
+A run is what ``Run.to_dictionary()`` gives inside the server, or REST's ``runs/get`` outside of it; both spellings are
+read here. Times, user and tags of a run are what its client wrote: claims. Without an application that authenticates,
+the user's name is therefore ``claimed``, and so is whom a CI system acted for (the tags ``lineage.actor.*`` of our own
+context provider). Long runs become several facts of one source event, each well below the size of a record.
+
+What lies around a run, its logged models, files and environment, is read apart (``Found``), because reading files may
+take long and must not keep the run itself off the record: ``run_ended(act, run, None)`` is the run alone, and
+``surroundings`` the rest; ``run_ended(act, run, found)`` is both in one.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from collectors.mlflow.act import Act, pairs, present
-from collectors.mlflow.addresses import without_secrets
-from graph_schema.clear_keys import CLEAR_KEYS
-from graph_schema.dataset_names import dataset_from_uri
+from collectors.mlflow import datasets, logged
+from collectors.mlflow.act import OBSERVED, Act, pairs, present
+from collectors.mlflow.parts import in_parts, is_small
+from collectors.mlflow.runtime import runtime
 from graph_schema.repository_names import repository_url
 from graph_schema.times import MAX_MICROS, format_time
 
 STATES: Final = {"FINISHED": "complete", "FAILED": "failed", "KILLED": "aborted"}
 """The terminal states of a run."""
 
-_ROLES: Final = {
-    "training": "training",
-    "train": "training",
-    "validation": "validation",
-    "eval": "evaluation",
-    "evaluation": "evaluation",
-    "test": "test",
-    "testing": "test",
-    "scoring": "scoring",
-}
-_PART_ITEMS: Final = 400
-_PART_BYTES: Final = 24_000
-_SEALED_WEIGHT: Final = 10
-"""A sealed value lies in the vault and not in the record, so parts may hold more of them."""
 _COMMIT = re.compile(r"[0-9a-f]{7,64}\Z")
-_DIGEST = re.compile(r"[0-9A-Za-z+/=_.-]{1,200}\Z")
+_LONGEST_TEXT: Final = 1024
 _BULKY: Final = frozenset({"mlflow.log-model.history", "mlflow.loggedModels", "mlflow.user", "mlflow.runName"})
 """Tags that repeat what stands elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lies around a run.
+
+    Attributes:
+        models: its logged models, as ``LoggedModel.to_dictionary()`` or REST give them.
+        files: its own files, as ``artifacts.artifact`` states them.
+        model_files: those of its logged models, by their ids.
+        environment: texts of files that say what a model needs (``runtime.ENVIRONMENT_FILES``), by name.
+    """
+
+    models: Sequence[Mapping[str, Any]] = ()
+    files: Sequence[Mapping[str, Any]] = ()
+    model_files: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING: Final = Found()
+"""Nothing is known around a run."""
 
 
 def is_terminal(status: object) -> bool:
@@ -53,46 +64,107 @@ def run_created(act: Act) -> list[dict[str, Any]]:
     run = act.response.get("run")
     if not isinstance(run, Mapping):
         return []
-    return [_fact(act, run, {**_told(run), "state": "started"})]
+    return [_fact(act, run, {**_told(act, run), "state": "started"})]
 
 
 def inputs_logged(act: Act) -> list[dict[str, Any]]:
-    """Return the facts that a run named inputs, from the body of ``runs/log-inputs``."""
+    """Return the facts that a run named inputs, data and logged models, from the body of ``runs/log-inputs``."""
     run = {"info": {"run_id": act.fields.get("run_id")}}
-    found = list(_inputs(act, act.fields.get("datasets")))
-    return [_fact(act, run, {"inputs": part}) for part in _parts(found)]
+    data = list(datasets.inputs(act, act.fields.get("datasets")))
+    facts = [_fact(act, run, {"inputs": part}) for part in in_parts(data)]
+    models = logged.keys(act.registry, act.fields.get("models"))
+    return facts + [_fact(act, run, {"logged_model_inputs": part}) for part in in_parts(models, logged.MOST_NAMED)]
 
 
-def run_ended(act: Act, run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the facts of a whole run, read from MLflow's store at its terminal state."""
+def run_ended(act: Act, run: Mapping[str, Any], found: Found | None = NOTHING) -> list[dict[str, Any]]:
+    """Return the facts of a whole run at its terminal state, and of what lies around it; None leaves that for later."""
     state = STATES[str(run["info"]["status"])]
-    data = run.get("data") or {}
-    facts = [_fact(act, run, {**_told(run), "state": state})]
-    for name, items in (
-        ("params", pairs(data.get("params"))),
-        ("tags", [tag for tag in pairs(data.get("tags")) if tag[0] not in _BULKY]),
-        ("metrics", list(_metrics(data.get("metrics")))),
-        ("inputs", list(_inputs(act, (run.get("inputs") or {}).get("dataset_inputs")))),
+    bodies = [{**_told(act, run), "state": state}, *_pieces(act, run)]
+    rest: list[dict[str, Any]] = []
+    if found is not None:
+        bodies += _around(act, run, found)
+        rest = _models(act, found)
+    facts = [_fact(act, run, body) for body in _merged(bodies)]
+    data = (run.get("inputs") or {}).get("dataset_inputs")
+    return [*facts, *datasets.declared(act, data), *rest]
+
+
+def surroundings(act: Act, run: Mapping[str, Any], found: Found) -> list[dict[str, Any]]:
+    """Return the facts of what lies around a run: its environment, its files, its logged models with theirs.
+
+    They are what an observer read afterwards, so nobody is named.
+    """
+    bodies = list(_around(act, run, found))
+    facts = [_fact(act, run, body, OBSERVED) for body in (_merged(bodies) if bodies else ())]
+    return [*facts, *_models(act, found)]
+
+
+def _pieces(act: Act, run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give the lists of a run, in parts that a record can hold."""
+    data, read, made = (run.get(name) or {} for name in ("data", "inputs", "outputs"))
+    params, tags = pairs(data.get("params")), pairs(data.get("tags"))
+    known = list(datasets.inputs(act, read.get("dataset_inputs")))
+    experiment = run["info"].get("experiment_id")
+    named = datasets.by_convention(act, params + tags, known, experiment, act.conventions)
+    for name, items, most in (
+        ("params", params, 400),
+        ("tags", [tag for tag in tags if tag[0] not in _BULKY], 400),
+        ("metrics", list(_metrics(data.get("metrics"))), 400),
+        ("inputs", known + named, 400),
+        ("logged_model_inputs", logged.keys(act.registry, read.get("model_inputs")), logged.MOST_NAMED),
+        ("logged_models", logged.keys(act.registry, made.get("model_outputs")), logged.MOST_NAMED),
+        ("claims", act.conventions.claims(params + tags), 100),
     ):
-        facts += [_fact(act, run, {name: part}) for part in _parts(items)]
-    return _merged(facts)
+        yield from ({name: part} for part in in_parts(items, most))
 
 
-def _fact(act: Act, run: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+def _around(act: Act, run: Mapping[str, Any], found: Found) -> Iterator[dict[str, Any]]:
+    """Give the environment of a run and its files."""
+    told = pairs((run.get("data") or {}).get("params")) + [list(tag) for tag in _tags(run).items()]
+    ran_in = runtime(_tags(run), told, found.environment, act.conventions)
+    if ran_in is not None:
+        yield {"runtime": ran_in}
+    yield from ({"artifacts": part} for part in in_parts(found.files))
+
+
+def _models(act: Act, found: Found) -> list[dict[str, Any]]:
+    every = ((model, found.model_files.get(logged.identifier(model), ())) for model in found.models)
+    return [fact for model, files in every for fact in logged.observed(act, model, files)]
+
+
+def _fact(
+    act: Act, run: Mapping[str, Any], body: Mapping[str, Any], actor: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     info = run["info"]
     name = str(info.get("run_id") or info.get("run_uuid"))
-    return act.fact("run.observed", {"run": name, **body}, _actor(act, run))
+    return act.fact("run.observed", {"run": name, **body}, _actor(act, run) if actor is None else actor)
 
 
 def _actor(act: Act, run: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return whom the run's client claims to be, where nobody was authenticated."""
-    claimed = run["info"].get("user_id") or _tags(run).get("mlflow.user")
-    if act.user is not None or not claimed:
-        return None
-    return {"issuer": act.issuer, "subject": str(claimed)[:512], "assurance": "claimed", "via": "mlflow.user"}
+    """Return whom the run's client claims to be, where nobody was authenticated, and for whom it claims to act."""
+    tags = _tags(run)
+    behind = _on_behalf_of(tags)
+    claimed = run["info"].get("user_id") or tags.get("mlflow.user")
+    if act.user is None and claimed:
+        who = {"issuer": act.issuer, "subject": str(claimed)[:512], "assurance": "claimed", "via": "mlflow.user"}
+        return {**behind, **_behind(act.actor), **who}
+    return {**act.actor, **behind} if behind and "on_behalf_of" not in act.actor else None
 
 
-def _told(run: Mapping[str, Any]) -> dict[str, Any]:
+def _behind(actor: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in actor.items() if key == "on_behalf_of"}
+
+
+def _on_behalf_of(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the human behind the CI job, as the job's context provider tagged the run."""
+    issuer, subject = tags.get("lineage.actor.issuer", ""), tags.get("lineage.actor.subject", "")
+    if not issuer or not subject:
+        return {}
+    told = {"via": tags.get("lineage.ci.system", "")[:_LONGEST_TEXT], "ref": tags.get("lineage.ci.run_url", "")[:4096]}
+    return {"on_behalf_of": {"issuer": issuer[:256], "subject": subject[:512], **present(told)}}
+
+
+def _told(act: Act, run: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a run's client says about it: name, times, code, parent."""
     info, tags = run["info"], _tags(run)
     return {
@@ -100,9 +172,15 @@ def _told(run: Mapping[str, Any]) -> dict[str, Any]:
         "experiment": info.get("experiment_id"),
         "claimed_start": _milliseconds(info.get("start_time")),
         "claimed_end": _milliseconds(info.get("end_time")),
-        "commit": _commit(tags),
-        "parent": tags.get("mlflow.parentRunId"),
+        "commit": _commit(act, run, tags),
+        "parent": _identifier(tags, "mlflow.parentRunId") or _identifier(tags, "lineage.openlineage.parent_run"),
     }
+
+
+def _identifier(tags: Mapping[str, str], name: str) -> str | None:
+    """Return an id that a client wrote; None for what is too long to be one: half an id would name something else."""
+    text = tags.get(name, "")
+    return text if 0 < len(text) <= _LONGEST_TEXT else None
 
 
 def _tags(run: Mapping[str, Any]) -> dict[str, str]:
@@ -115,104 +193,55 @@ def _milliseconds(value: Any) -> str | None:
     return format_time(micros) if 0 < micros <= MAX_MICROS else None
 
 
-def _commit(tags: Mapping[str, str]) -> dict[str, Any] | None:
-    sha = tags.get("mlflow.source.git.commit", tags.get("git_commit", "")).lower()
-    if not _COMMIT.match(sha):
+def _commit(act: Act, run: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the commit a run was built from: MLflow's own tags, else our provider's, else what a convention names.
+
+    Only our provider looks whether the work tree differed, so its word counts for the commit of the others as well, if
+    it saw the same one.
+    """
+    told = pairs((run.get("data") or {}).get("params")) + [list(tag) for tag in tags.items()]
+    by_mlflow, ours = _git_tags(tags, "mlflow.source.git"), _git_tags(tags, "lineage.git")
+    ours["repoURL"] = ours.pop("repository", "")
+    by_name = {name: act.conventions.told(name, told) or "" for name in ("commit", "branch")}
+    first = next((one for one in (by_mlflow, ours, by_name) if _COMMIT.match(one.get("commit", "").lower())), None)
+    if first is None:
         return None
-    dirty = {"true": True, "false": False}.get(tags.get("mlflow.source.git.dirty", "").lower())
+    sha = first["commit"].lower()
+    known = {**by_name, **(ours if ours.get("commit", "").lower() == sha else {}), **first}
     return present(
         {
             "sha": sha,
-            "repository": repository_url(tags.get("mlflow.source.git.repoURL", "")),
-            "branch": tags.get("mlflow.source.git.branch") or tags.get("git_branch"),
-            "dirty": dirty,
+            "repository": repository_url(known.get("repoURL", "")),
+            "branch": known["branch"][:_LONGEST_TEXT],
+            "dirty": {"true": True, "false": False}.get(known.get("dirty", "").lower()),
         }
     )
 
 
+def _git_tags(tags: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {name.removeprefix(f"{prefix}."): value for name, value in tags.items() if name.startswith(f"{prefix}.")}
+
+
 def _metrics(metrics: object) -> Iterator[dict[str, str]]:
-    """Give each last value as a decimal string: the shortest that gives the same float again."""
-    if isinstance(metrics, Mapping):
-        for key, value in sorted(metrics.items()):
-            text = repr(float(value))
-            yield {"key": str(key), "value": {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text, text)}
+    """Give each last value as a decimal string: the shortest that gives the same float again.
+
+    Metrics are a mapping inside the server, and a list of ``{key, value}`` in REST.
+    """
+    found: Mapping[str, Any] = metrics if isinstance(metrics, Mapping) else {}
+    if isinstance(metrics, list):
+        found = {str(one["key"]): one.get("value") for one in metrics if isinstance(one, Mapping) and "key" in one}
+    for key, value in sorted(found.items()):
+        text = repr(float("nan" if value is None else value))
+        yield {"key": str(key), "value": {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text, text)}
 
 
-def _inputs(act: Act, found: object) -> Iterator[dict[str, Any]]:
-    for item in found if isinstance(found, list) else ():
-        dataset = item.get("dataset") if isinstance(item, Mapping) else None
-        if isinstance(dataset, Mapping) and dataset.get("name"):
-            context = dict(pairs(item.get("tags"))).get("mlflow.data.context", "").lower()
-            yield _dataset(act, dataset, _ROLES.get(context, "unknown"))
-
-
-def _dataset(act: Act, dataset: Mapping[str, Any], role: str) -> dict[str, Any]:
-    source = _source(dataset.get("source"))
-    namespace, name = _address(act, dataset, source)
-    digest = str(dataset.get("digest") or "")
-    table_version = source.get("delta_table_version")
-    named = {"namespace": namespace, "name": name, "roles": [role]}
-    if table_version is not None:
-        named |= {"version": str(table_version), "identity": "declared"}
-    elif digest:
-        named |= {"version": f"mlflow-{digest}", "identity": "hint"}
-    if _DIGEST.match(digest):
-        named["digest"] = f"mlflow:{digest}"
-    return named
-
-
-def _source(text: object) -> Mapping[str, Any]:
-    try:
-        source = json.loads(str(text))
-    except ValueError:
-        return {}
-    return source if isinstance(source, Mapping) else {}
-
-
-def _address(act: Act, dataset: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, str]:
-    """Return where a dataset lies, named as OpenLineage names it; data without an address belongs to the registry."""
-    kind = str(dataset.get("source_type") or "")
-    place = source.get("uri") or source.get("url") or source.get("path")
-    if kind in ("hf", "huggingface") and place:
-        return "huggingface", str(place)
-    if place:
-        return dataset_from_uri(without_secrets(str(place)))
-    table = source.get("delta_table_name") or source.get("table_name")
-    if table:
-        return f"mlflow:{act.registry}", str(table)
-    return f"mlflow:{act.registry}", str(dataset["name"])
-
-
-def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:
-    """Cut a long list into parts that a record can hold."""
-    part: list[Any] = []
-    size = 0
-    for item in items:
-        length = _weight(item)
-        if part and (len(part) >= _PART_ITEMS or size + length > _PART_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(item)
-        size += length
-    if part:
-        yield part
-
-
-def _weight(item: Any) -> int:
-    length = len(json.dumps(item, ensure_ascii=False).encode())
-    sealed = isinstance(item, list) and item[0] not in CLEAR_KEYS
-    return length // _SEALED_WEIGHT if sealed else length
-
-
-def _merged(facts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join the facts of a run while they are small together, so that a usual run is one fact."""
-    whole = [facts[0]]
-    for fact in facts[1:]:
-        body = whole[-1]["body"]
-        joined = {**body, **fact["body"]}
-        fits = len(json.dumps(joined, ensure_ascii=False).encode()) <= _PART_BYTES
-        if fits and set(body) & set(fact["body"]) == {"run"}:
-            whole[-1] = {**whole[-1], "body": joined}
+def _merged(bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Join the parts of a run while they are small together, so that a usual run is one fact."""
+    whole = [dict(bodies[0])]
+    for body in bodies[1:]:
+        joined = {**whole[-1], **body}
+        if not set(whole[-1]) & set(body) and is_small(joined):
+            whole[-1] = joined
         else:
-            whole.append(fact)
+            whole.append(dict(body))
     return whole

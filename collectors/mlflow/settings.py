@@ -5,19 +5,27 @@
 - ``LINEAGE_MLFLOW_APP``: the application to wrap: ``none`` (default), ``basic-auth``, any ``mlflow.app`` entry point.
 - ``LINEAGE_MLFLOW_REGISTRY``: the registry's name in keys, ``mlflow`` by default; choose the source's instance name.
 - ``LINEAGE_SPOOL``: a folder in which facts wait, ``./lineage-spool`` by default; on a disk that survives a restart.
+- ``LINEAGE_ARTIFACTS``: what is read of the files of runs and logged models: ``hash`` (default: path, size, SHA-256),
+  ``list`` (path and size) or ``off``. Of one run at most ``LINEAGE_ARTIFACTS_FILES`` files (500) are listed, and
+  ``LINEAGE_ARTIFACTS_MIB`` MiB (256) read, the smallest files first; a file beyond is listed without its digest.
+- ``LINEAGE_CONVENTIONS``: a YAML file that says what the names of parameters and tags mean, instead of the one that
+  comes with the plugin (``conventions.yaml``).
 - ``LINEAGE_ON_OUTAGE``: ``block`` registry writes that cannot be recorded (default), or ``allow`` them with a gap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, cast
 
 from collectors.delivery import Token
+from collectors.mlflow.artifacts import ArtifactWish
+from collectors.mlflow.conventions import Conventions, ConventionsError, load, shipped
 
 OWN_APP: Final = "lineage"
+_MOST: Final = 100_000
 
 
 class PluginSettingsError(ValueError):
@@ -34,6 +42,8 @@ class PluginSettings:
     registry: str
     spool: Path
     block: bool
+    artifacts: ArtifactWish = field(default_factory=ArtifactWish)
+    conventions: Conventions = field(default_factory=shipped)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> PluginSettings:
@@ -46,6 +56,8 @@ class PluginSettings:
             registry=environment.get("LINEAGE_MLFLOW_REGISTRY") or "mlflow",
             spool=_spool(environment.get("LINEAGE_SPOOL") or "./lineage-spool"),
             block=_block(environment.get("LINEAGE_ON_OUTAGE", "block")),
+            artifacts=_artifacts(environment),
+            conventions=_conventions(environment.get("LINEAGE_CONVENTIONS", "")),
         )
 
     @property
@@ -101,3 +113,28 @@ def _block(word: str) -> bool:
     if word not in ("block", "allow"):
         raise PluginSettingsError(f"LINEAGE_ON_OUTAGE is 'block' or 'allow', not {word!r}")
     return word == "block"
+
+
+def _artifacts(environment: Mapping[str, str]) -> ArtifactWish:
+    how = environment.get("LINEAGE_ARTIFACTS") or "hash"
+    if how not in ("off", "list", "hash"):
+        raise PluginSettingsError(f"LINEAGE_ARTIFACTS is 'hash', 'list' or 'off', not {how!r}")
+    return ArtifactWish(
+        how=cast("Literal['off', 'list', 'hash']", how),
+        files=_number(environment, "LINEAGE_ARTIFACTS_FILES", 500),
+        mebibytes=_number(environment, "LINEAGE_ARTIFACTS_MIB", 256),
+    )
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not (text.isascii() and text.isdigit()) or int(text) > _MOST:
+        raise PluginSettingsError(f"{name} is a number from 0 to {_MOST}, not {text!r}")
+    return int(text)
+
+
+def _conventions(path: str) -> Conventions:
+    try:
+        return load(Path(path)) if path else shipped()
+    except ConventionsError as error:
+        raise PluginSettingsError(f"LINEAGE_CONVENTIONS: {error}") from error

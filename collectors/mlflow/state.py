@@ -42,7 +42,7 @@ def read_run(run_id: str, workspace: str | None) -> Mapping[str, Any]:
     """Return a run as MLflow's tracking store holds it now: info, data, inputs, outputs."""
     from mlflow.server import handlers
 
-    with _in_workspace(workspace):
+    with in_workspace(workspace):
         run: Mapping[str, Any] = handlers._get_tracking_store().get_run(run_id).to_dictionary()  # noqa: SLF001
     return run
 
@@ -65,7 +65,7 @@ def _registry() -> Any:
     return handlers._get_model_registry_store()  # noqa: SLF001
 
 
-def _in_workspace(workspace: str | None) -> Any:
+def in_workspace(workspace: str | None) -> Any:
     """Return a context in which the stores see the workspace, for threads that serve no request."""
     if workspace is None:
         return contextlib.nullcontext()

@@ -93,6 +93,7 @@ def _version_created(act: Act) -> Facts:
         "derived_from": list(_parents(act, source)),
         "description": fitting(act.fields.get("description", "")),
         "tags": pairs(act.fields.get("tags")),
+        "claims": act.conventions.claims(pairs(act.fields.get("tags"))),
     }
     yield act.fact("model_version.registered", body)
 
@@ -133,12 +134,13 @@ def _alias_removed(act: Act) -> Facts:
 def _tag_set(act: Act) -> Facts:
     key, value = str(act.fields["key"]), str(act.fields.get("value", ""))
     shown = {"value": value[:1024]} if key in CLEAR_KEYS else {"hidden": fitting(value)}
-    tag = act.fact("tag.set", {"node": _node(act), "name": key})
+    tag = act.fact("tag.set", {"node": _node(act), "name": key, "claims": act.conventions.claims([(key, value)])})
     yield {**tag, "body": {**tag["body"], **shown}}
 
 
 def _tag_removed(act: Act) -> Facts:
-    yield act.fact("tag.removed", {"node": _node(act), "name": str(act.fields["key"])})
+    key = str(act.fields["key"])
+    yield act.fact("tag.removed", {"node": _node(act), "name": key, "meant": act.conventions.meant(key)})
 
 
 def _run_deleted(act: Act) -> Facts:

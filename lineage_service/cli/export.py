@@ -27,7 +27,7 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "deployments": (
         *("model", "version", "target", "stage", "alias", "mode", "from", "not_before", "until", "recorded_at"),
         *(*_DEPLOYED, "requested_by.id", "requested_by.name", "approved_by"),
-        *("reason", "ticket", "digest", "change", "seq", "key"),
+        *("reason", "ticket", "digest", "change", "claims", "seq", "key"),
     ),
     "live": (
         *("model", "version", "target", "stage", "alias", "mode", "traffic", "since"),

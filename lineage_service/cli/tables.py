@@ -73,7 +73,7 @@ def _who_and_why(row: DeploymentRow) -> list[str]:
         lines.append("no change request")
     else:
         lines.append("approved by nobody")
-    return lines
+    return lines + [plain(words.claim(one)) for one in row.get("claims", ())]
 
 
 def _who(party: Party) -> list[str]:
@@ -205,7 +205,23 @@ def _remark(node: ClosureNode) -> str:
         said.append("only attempted: its run failed")
     if properties.get("identity") in {"hint", "unknown"}:
         said.append(f"identity: {properties['identity']}")
+    if node["kind"] == "runtime":
+        said += [f"{part} {properties[part]}" for part in ("python", "os", "gpu") if part in properties]
+    if (properties.get("commit") or {}).get("dirty"):
+        said.append("code differed from its commit")
+    said += _files(properties)
     return f" ({plain(', '.join(said))})" if said else ""
+
+
+def _files(properties: Mapping[str, Any]) -> list[str]:
+    """Return how many files something holds, how many were read, and that some copy rows of data."""
+    files = [value for name, value in properties.items() if name.startswith("artifact:")]
+    if not files:
+        return []
+    samples = sum(bool(one.get("sample")) for one in files)
+    unread = sum("digest" not in one for one in files)
+    said = [f"{len(files)} {'file' if len(files) == 1 else 'files'}" + (f", {unread} not read" if unread else "")]
+    return said + ([f"samples of data in {samples}"] if samples else [])
 
 
 def _where(row: Mapping[str, Any]) -> str:

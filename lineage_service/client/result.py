@@ -107,10 +107,16 @@ def flat(row: Mapping[str, Any]) -> Row:
         if isinstance(value, Mapping):
             found.update({f"{name}.{inner}": one for inner, one in flat(value).items()})
         elif isinstance(value, Sequence) and not isinstance(value, str):
-            found[name] = ", ".join(words.party(one) if isinstance(one, Mapping) else str(one) for one in value)
+            found[name] = ", ".join(_listed(one) for one in value)
         else:
             found[name] = value
     return found
+
+
+def _listed(one: object) -> str:
+    if not isinstance(one, Mapping):
+        return str(one)
+    return words.claim(one) if "means" in one else words.party(one)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Row]) -> str:

@@ -14,6 +14,7 @@ from graph_schema.answers import Answer, Coverage, Gap
 _PROVING: Final = {"in_path": "in the path of every change", "polled": "by polling"}
 _METHODS: Final = {**_PROVING, "pushed": "what it chooses to send", "declared": "what people declare"}
 _NAMED: Final = 3
+_LONGEST_VALUE: Final = 80
 
 _UP: Final = {
     "PRODUCED_BY": "produced by",
@@ -92,6 +93,13 @@ def named(who: Mapping[str, Any]) -> str | None:
 def unnamed(who: Mapping[str, Any]) -> str:
     """Return why nobody is named."""
     return "the system itself" if who.get("assurance") == "system" else "unknown (only the effect was seen)"
+
+
+def claim(one: Mapping[str, Any]) -> str:
+    """Return what a tag claims and who set it, so that nobody takes it for what is known."""
+    value = "(a value you may not see)" if one["value"] is None else one["value"][:_LONGEST_VALUE]
+    meaning, where = (str(one[name]).replace("_", " ") for name in ("means", "on"))
+    return f"{meaning} {value}: claimed in tag {one['name']} of the {where} by {party(one['claimed_by'])}"
 
 
 def edge(kind: str, roles: Sequence[str], *, down: bool = False) -> str:

@@ -11,6 +11,7 @@ from graph_schema.changes import after_instant
 from graph_schema.events.base import IMPORTED
 from lineage_service.errors import InputError
 from lineage_service.queries.asking import LATE_MICROS, Asking, actor_key, node_key
+from lineage_service.queries.claims import claims_of, seqs_of
 from lineage_service.queries.coverage import MOVEMENT, seen_by
 from lineage_service.queries.movements import Movement, movements, subjects_moved, subjects_of_model, target_name
 from lineage_service.queries.periods import ARCHIVED, Period
@@ -48,6 +49,9 @@ def deployments(asking: Asking, wanted: DeploymentFilter) -> Answer[DeploymentsV
     page = found[: min(wanted.limit, MAX_ROWS)]
     gaps: list[Gap] = []
     rows = [_row(asking, one, gaps) for one in page]
+    claims = claims_of(asking, (one.version for one in page), gaps)
+    for row in rows:
+        row["claims"] = claims[row["key"]]
     more = len(found) > len(page)
     if more:
         gaps.append(Gap(kind="limit", subject="deployments", detail=f"{len(found) - len(page)} more rows follow"))
@@ -59,7 +63,7 @@ def deployments(asking: Asking, wanted: DeploymentFilter) -> Answer[DeploymentsV
         "deployments",
         _parameters(wanted),
         value,
-        seqs=[row["seq"] for row in rows],
+        seqs=[*(row["seq"] for row in rows), *seqs_of(claims)],
         gaps=[*gaps, *seen.gaps],
         coverage=seen.coverage,
         complete=seen.complete,

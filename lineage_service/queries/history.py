@@ -100,6 +100,13 @@ def _judgement(check: dict[str, Any]) -> str:
     return f" ({'' if check['passed'] else 'not '}{check['comparison']} {check['threshold']})"
 
 
+def _registration(body: dict[str, Any]) -> str:
+    """Return how a version came, or, where only its files were read afterwards, that they were."""
+    if "digest" in body and "run" not in body and "location" not in body:
+        return f"seen to hold files of digest {body['digest']}"
+    return "registered" + (f" from run {body['run']}" if "run" in body else "")
+
+
 def _what(event_type: str, body: dict[str, Any], *, seen: bool) -> str:
     """Return one line that says what a record tells.
 
@@ -115,15 +122,14 @@ def _what(event_type: str, body: dict[str, Any], *, seen: bool) -> str:
         f"{body['target']['environment']}/{body['target']['region']}"
         + (f" with {body['traffic']} of the traffic" if "traffic" in body else ""),
         "validation.recorded": lambda: f"{version}: {_verdict(body)}",
-        "model_version.registered": lambda: f"{version} registered"
-        + (f" from run {body['run']}" if "run" in body else ""),
+        "model_version.registered": lambda: f"{version} {_registration(body)}",
         "model_version.deleted": lambda: f"{version} {'seen to be gone' if seen else 'deleted'}",
         "model.renamed": lambda: f"renamed to {names.parse(body['to']).parts[1]}",
         "run.observed": lambda: f"run {body.get('state') or body.get('existence') or 'described'}",
         "logged_model.observed": lambda: f"logged model {body.get('existence') or body.get('state') or 'described'}",
         "description.changed": lambda: "description " + ("changed" if "description" in body else "removed"),
         "permission.observed": lambda: f"{body.get('permission') or 'no right'} on {body['resource']}"
-         f" of {body['system']}"
+        f" of {body['system']}"
         + (f" ({body['change']})" if "change" in body else ""),
         "attempt.denied": lambda: f"denied: {body['action']}",
         "attempt.unresolved": lambda: f"outcome unknown: {body['action']}",

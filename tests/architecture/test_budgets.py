@@ -25,7 +25,7 @@ STORES = {"lineage_service/store/sqlite.py", "lineage_service/store/neo4j.py"}
 OPTIONAL = {
     "apprise", "fastapi", "flask", "gunicorn", "IPython", "jinja2", "metaflow", "mlflow", "neo4j", "openlineage",
     "pandas", "prometheus_client", "pydantic_settings", "pyhanko", "rich", "scipy", "sklearn", "typer", "typst",
-    "uvicorn", "werkzeug",
+    "uvicorn", "werkzeug", "yaml",
 }  # fmt: skip
 # Modules of our own that need an extra, and who may try to import them late.
 LATE = {

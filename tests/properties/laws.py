@@ -105,7 +105,7 @@ def _rows_of(answers: Answers, stage: str | None) -> list[dict[str, Any]]:
         {"model": names.parse(row["key"]).parts[1]}
         | {name: row[name] for name in ("version", "key")}
         | {"target": target_of(row["target"])}
-        | {name: row[name] for name in _ROW[2:]}
+        | {name: row[name] for name in (*_ROW[2:], "claims")}
         for row in answers.deployments(stage=stage)
     ]
     return sorted(rows, key=repr)

@@ -153,7 +153,8 @@ def _closure(answer: Answer[ClosureValue]) -> tuple[dict[str, int], set[Any], se
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     shown = ("model", "version", "key", "target", "stage", "alias", "mode", "from", "not_before", "until")
-    return {name: row[name] for name in shown} | {"actor": row["deployed_by"]["id"]}
+    claims = sorted((one["on"], one["means"], one["name"]) for one in row["claims"])
+    return {name: row[name] for name in shown} | {"actor": row["deployed_by"]["id"], "claims": claims}
 
 
 def target_of(key: str | None) -> str | None:

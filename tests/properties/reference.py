@@ -248,7 +248,7 @@ class Answers:
         wanted = {"model": model, "target": target, "stage": stage, "alias": alias, "actor": actor}
         rows = []
         for period in self.periods:
-            row, at = period.row(), period.begun.origin.at
+            row, at = period.row() | {"claims": self._claims(period.key)}, period.begun.origin.at
             if period.stage in NOT_DEPLOYED and stage != period.stage:
                 continue
             if any(value is not None and row[name] != value for name, value in wanted.items()):
@@ -256,6 +256,15 @@ class Answers:
             if (start is None or start <= at) and (stop is None or at < stop):
                 rows.append(row)
         return rows
+
+    def _claims(self, version: str) -> list[tuple[str, ...]]:
+        """Return what is claimed of a version under all its names, and of its model: (on, means, name)."""
+        found = []
+        for thing in (self.versions.thing(version), {model_of(version)}):
+            rows = [row for row in self._cut.rows if self.versions.resolve(row.key, row.origin.at) in thing]
+            on = names.kind_of(min(thing))
+            found += [(on, *name.split(":", 2)[1:]) for name in registers(rows) if name.startswith("claim:")]
+        return sorted(found)
 
     def live(self) -> list[dict[str, Any]]:
         """Return the deployments that hold at the cut's ``as_of``."""

@@ -198,7 +198,9 @@ def test_a_tag_is_clear_only_where_the_language_says_so(name: str, body: dict[st
     made = act("POST model-versions/set-tag", body=wish, before=Before(created_ms=7))
     (fact,) = translate(made)
     parse_event(fact)
-    assert fact["body"] == {"node": "model_version:prod::m/1@7", "name": name, **body}
+    claimed = [{"means": "approver", "name": name, **body}] if name == "approved_by" else []
+    claims = {"claims": claimed} if claimed else {}
+    assert fact["body"] == {"node": "model_version:prod::m/1@7", "name": name, **body, **claims}
 
 
 def test_a_tag_of_no_text_is_a_tag() -> None:

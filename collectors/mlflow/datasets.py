@@ -1,0 +1,176 @@
+"""The data that a run names, in the words of OpenLineage: where it lies, which version, what for, which columns. Pure.
+
+==================================  ============================================================================
+source of a dataset in MLflow       its name here
+==================================  ============================================================================
+s3, gs, abfss, http, file, local    namespace and name of the address: ``s3://bucket`` and key (``dataset_names``)
+hugging_face                        ``huggingface`` and the name of the repository
+delta_table, spark (with a path)    the address of the table
+uc_volume                           ``dbfs`` and the path of the volume
+a table by name                     the registry's own namespace and the name of the table
+code, sql, anything else            no address: the registry's own namespace and the name that the client gave
+==================================  ============================================================================
+
+MLflow's digest of a dataset covers the first 10,000 rows and not every column, so it is a ``hint`` of a version and no
+content hash. The version of a Delta table and the commit of a Hugging Face repository are ``declared``.
+
+A schema is stated only of data without an address of its own: elsewhere its producer describes it, a later description
+replaces an earlier one whole, and a run that loaded three columns of forty would hide the others. How many rows a run
+read is no fact of the language: ``dataset_version.observed`` tells that a version was written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from collectors.mlflow.act import OBSERVED, Act, pairs
+from collectors.mlflow.addresses import without_secrets
+from collectors.mlflow.conventions import Conventions
+from graph_schema.dataset_names import dataset_from_uri
+
+_ROLES: Final = {
+    "training": "training",
+    "train": "training",
+    "validation": "validation",
+    "eval": "evaluation",
+    "evaluation": "evaluation",
+    "test": "test",
+    "testing": "test",
+    "scoring": "scoring",
+}
+_HUGGING_FACE: Final = frozenset({"hf", "huggingface", "hugging_face"})
+_WITHOUT_ADDRESS: Final = frozenset({"code", "sql"})
+_DIGEST = re.compile(r"[0-9A-Za-z+/=_.-]{1,200}\Z")
+_GIT_COMMIT = re.compile(r"[0-9a-f]{40}\Z")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_LONGEST_NAME: Final = 4096
+_LONGEST_VERSION: Final = 1024
+_MOST_COLUMNS: Final = 2000
+_MOST_SCHEMA_BYTES: Final = 40_000
+
+
+def inputs(act: Act, found: object) -> Iterator[dict[str, Any]]:
+    """Give the inputs among ``dataset_inputs`` (or the body of ``runs/log-inputs``) as facts state them."""
+    for dataset, context in _datasets(found):
+        yield _input(act, dataset, _ROLES.get(context.lower(), "unknown"))
+
+
+def declared(act: Act, found: object) -> Iterator[dict[str, Any]]:
+    """Give a ``dataset.declared`` for each dataset without an address whose columns are told."""
+    told: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for dataset, _context in _datasets(found):
+        namespace, name = _address(act, dataset, _source(dataset.get("source")))
+        columns = _columns(dataset.get("schema"))
+        if columns and namespace == _own(act):
+            told[namespace, name] = columns
+    for (namespace, name), columns in told.items():
+        body = {"namespace": namespace, "name": name, "columns": columns}
+        yield act.fact("dataset.declared", body, OBSERVED)
+
+
+def by_convention(
+    act: Act, told: Sequence[Sequence[str]], known: Sequence[Mapping[str, Any]], experiment: object, rules: Conventions
+) -> list[dict[str, Any]]:
+    """Return the input that parameters and tags name by convention, as declared; at most one.
+
+    Of which dataset: the one they name, else the run's only input (``known``), else one that bears the name of the
+    experiment.
+    """
+    version, place = rules.told("dataset_version", told), rules.told("dataset", told)
+    if version is None and place is None:
+        return []
+    only = {(one["namespace"], one["name"]) for one in known}
+    roles: list[str] = []
+    if place is not None:
+        namespace, name = _named_place(act, place)
+    elif len(only) == 1:
+        ((namespace, name),) = only
+        roles = sorted({role for one in known for role in one["roles"]})
+    else:
+        namespace, name = _own(act), f"experiment-{experiment}"
+    item: dict[str, Any] = {"namespace": namespace, "name": name, "roles": roles or ["unknown"], "how": "declared"}
+    if version is not None:
+        item |= {"version": version[:_LONGEST_VERSION], "identity": "declared"}
+    return [item]
+
+
+def _datasets(found: object) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Give each dataset with its context."""
+    for item in found if isinstance(found, list | tuple) else ():
+        dataset = item.get("dataset") if isinstance(item, Mapping) else None
+        if isinstance(dataset, Mapping) and dataset.get("name"):
+            yield dataset, dict(pairs(item.get("tags"))).get("mlflow.data.context", "")
+
+
+def _input(act: Act, dataset: Mapping[str, Any], role: str) -> dict[str, Any]:
+    source = _source(dataset.get("source"))
+    namespace, name = _address(act, dataset, source)
+    digest = str(dataset.get("digest") or "")
+    named: dict[str, Any] = {"namespace": namespace, "name": name, "roles": [role]}
+    stated = _stated_version(source)
+    if stated is not None:
+        named |= {"version": stated, "identity": "declared"}
+    elif digest:
+        named |= {"version": f"mlflow-{digest}"[:_LONGEST_VERSION], "identity": "hint"}
+    if _DIGEST.match(digest):
+        named["digest"] = f"mlflow:{digest}"
+    return named
+
+
+def _stated_version(source: Mapping[str, Any]) -> str | None:
+    """Return the version that a source names in the words of its own store."""
+    table = source.get("delta_table_version")
+    if table is not None:
+        return str(table)[:_LONGEST_VERSION]
+    revision = str(source.get("revision") or "")
+    return revision if _GIT_COMMIT.match(revision) else None
+
+
+def _source(text: object) -> Mapping[str, Any]:
+    try:
+        source = json.loads(str(text))
+    except (ValueError, RecursionError):
+        return {}
+    return source if isinstance(source, Mapping) else {}
+
+
+def _address(act: Act, dataset: Mapping[str, Any], source: Mapping[str, Any]) -> tuple[str, str]:
+    kind = str(dataset.get("source_type") or "")
+    place = str(source.get("uri") or source.get("url") or source.get("path") or "")
+    table = str(source.get("delta_table_name") or source.get("table_name") or "")
+    if kind in _WITHOUT_ADDRESS or not place:
+        return _own(act), (table or str(dataset["name"]))[:_LONGEST_NAME]
+    if kind in _HUGGING_FACE:
+        return "huggingface", place[:_LONGEST_NAME]
+    if kind == "uc_volume" and place.startswith("/"):
+        place = f"dbfs:{place}"
+    return dataset_from_uri(without_secrets(place)[:_LONGEST_NAME])
+
+
+def _named_place(act: Act, place: str) -> tuple[str, str]:
+    """Return the dataset that somebody named in a parameter: an address, a path, or just a name."""
+    if _SCHEME.match(place) or place.startswith("/"):
+        return dataset_from_uri(without_secrets(place)[:_LONGEST_NAME])
+    return _own(act), place[:_LONGEST_NAME]
+
+
+def _own(act: Act) -> str:
+    return f"mlflow:{act.registry}"
+
+
+def _columns(text: object) -> list[dict[str, str]]:
+    """Return the columns of a schema of named columns; [] for tensors, for none, and for one that no fact can hold."""
+    found = _source(text).get("mlflow_colspec")
+    specs = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    columns = [_column(one) for one in specs if one.get("name")]
+    fits = len(columns) <= _MOST_COLUMNS and len(json.dumps(columns).encode()) <= _MOST_SCHEMA_BYTES
+    return columns if fits and len(columns) == len(specs) else []
+
+
+def _column(spec: Mapping[str, Any]) -> dict[str, str]:
+    column = {"name": str(spec["name"])[:1024]}
+    kind = spec.get("type")
+    return {**column, "type": kind[:1024]} if isinstance(kind, str) and kind else column
