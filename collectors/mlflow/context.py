@@ -2,7 +2,7 @@
 
 MLflow loads ``LineageRunContext`` by its entry point (``mlflow.run_context_provider``) in every process that starts a
 run, so this module is held to a few rules: little beside the standard library, nothing done at import, never an error,
-and at most one ``git`` that gets one second. All of it is what the client says about itself, and is recorded as a claim.
+at most one ``git`` that gets one second. All of it is what the client says about itself, and is recorded as a claim.
 
 ======================================  =============================================================================
 tags                                    from
