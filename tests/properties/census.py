@@ -70,6 +70,8 @@ CASES: Final = frozenset(
         "right elsewhere",
         "attempt denied",
         "attempt of unknown outcome",
+        "intent",
+        "intent concluded",
     }
 )
 
@@ -132,6 +134,8 @@ def _of_one(event: Event) -> Iterator[str]:
         "permission.observed": "right elsewhere",
         "attempt.denied": "attempt denied",
         "attempt.unresolved": "attempt of unknown outcome",
+        "attempt.intended": "intent",
+        "attempt.concluded": "intent concluded",
     }
     flags = {
         simple.get(word, ""): True,

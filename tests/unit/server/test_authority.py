@@ -24,6 +24,7 @@ PERSONS = ("reader", "requester", "approver", "deployer", "auditor")
 EVERYTHING = [
     "code", "data", "run", "model", "movement", "collector.reported", "attempt.denied", "person.declared",
     "identity.linked",
+    "permission.observed",
 ]  # fmt: skip
 
 
