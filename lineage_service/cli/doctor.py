@@ -18,6 +18,7 @@ import typer
 
 from graph_schema import times
 from lineage_service.cli.exits import Exit
+from lineage_service.cli.reported import newest_reports
 from lineage_service.cli.screen import emit_json, plain, show
 from lineage_service.errors import LineageError, SettingsError
 from lineage_service.ledger.errors import LedgerError
@@ -34,6 +35,7 @@ _LITTLE_DISK: Final = 512 * 1024 * 1024
 _MUCH_UNSIGNED: Final = 10_000
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _SECONDS: Final = 3.0
+_MOST_SAID: Final = 1000
 _MARKS: Final = {"good": "ok", "note": "! ", "wrong": "x ", "tampered": "x "}
 
 
@@ -66,7 +68,7 @@ def _as_dict(one: Seen) -> dict[str, Any]:
 
 
 def examine() -> Iterator[Seen]:
-    """Look at settings, disk, keys, store, signer, clock and service, in this order."""
+    """Look at settings, disk, keys, store, signer, clock, collectors and service, in this order."""
     yield from _names()
     try:
         settings = read_settings()
@@ -79,6 +81,7 @@ def examine() -> Iterator[Seen]:
     yield from _disk(places)
     yield from _keys(places)
     yield from _log(places)
+    yield from _collectors(places)
     yield from _service(settings)
 
 
@@ -148,6 +151,22 @@ def _log(places: Places) -> Iterator[Seen]:
     else:
         yield Seen("good", f"{signed} of them are under a signed head")
     yield _clock(head)
+
+
+def _collectors(places: Places) -> Iterator[Seen]:
+    """Say what each source's newest report says is wrong; a ledger that cannot be read was said already."""
+    try:
+        reports = list(newest_reports(places))
+    except (LineageError, LedgerError) as error:
+        yield Seen("note", f"reports of collectors cannot be read: {error}", "mend what stands above first")
+        return
+    for one in reports:
+        if one.problem is None:
+            yield Seen("good", f"{one.source} reported at {one.at}, and no problem")
+        else:
+            said = " ".join(one.problem.split())
+            mend = f"look at the log of that collector; the report is record {one.seq}"
+            yield Seen("note", f"{one.source} reported a problem at {one.at}: {said[:_MOST_SAID]}", mend)
 
 
 def _head(places: Places) -> Head:
