@@ -25,8 +25,9 @@ import httpx
 from collectors.delivery import answers
 from collectors.delivery.errors import TokenError
 from collectors.delivery.receipts import Receipts
-from collectors.delivery.spool import BATCH_EVENTS, Batch, Entry, Spool
+from collectors.delivery.spool import BATCH_EVENTS, Batch, Entry
 from collectors.delivery.token import Token
+from collectors.delivery.waiting import Waiting
 
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 60.0
@@ -58,15 +59,16 @@ class Delivery:
         self,
         url: str,
         token: Token,
-        spool: Spool,
+        spool: Waiting,
         *,
+        receipts: Receipts | None = None,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Nothing is sent before the first :meth:`step`. ``jitter`` gives numbers from 0 to 1."""
         self.standing = Standing.DELIVERING
-        self.receipts = Receipts(spool.path / "receipts.json")
+        self.receipts = receipts or Receipts(spool.path / "receipts.json")
         self._url = f"{url.rstrip('/')}/api/v1/events"
         self._token = token
         self._spool = spool
@@ -137,10 +139,10 @@ class Delivery:
     def _set_aside(self, entry: Entry, refused: answers.Invalid) -> None:
         self._spool.set_aside(entry.event, refused.problem)
         _log.error(
-            "the service cannot accept fact %d (%s); it is kept with the reason in %s/rejected.ndjson, others go on",
+            "the service cannot accept fact %d (%s); it is kept with the reason in %s, others go on",
             entry.order,
             entry.event.get("type"),
-            self._spool.path,
+            self._spool.aside,
         )
 
     def _barred(self, outcome: answers.Busy | answers.NotAllowed | answers.Unexpected) -> float:
