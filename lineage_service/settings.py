@@ -25,6 +25,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "LINEAGE_MLFLOW_REGISTRY": "read by the MLflow server plugin",
     "LINEAGE_SPOOL": "read by the MLflow server plugin",
     "LINEAGE_ON_OUTAGE": "read by the MLflow server plugin",
+    "LINEAGE_TRUSTED_USER_HEADER": "read by the MLflow server plugin",
     "LINEAGE_REQUIRE_NEO4J": "read by the tests",
     "LINEAGE_REQUIRE_BROWSER": "read by the tests",
     "LINEAGE_TEST_NEO4J_URL": "read by the tests",
