@@ -30,6 +30,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "LINEAGE_ARTIFACTS_MIB": "read by the MLflow server plugin",
     "LINEAGE_CONVENTIONS": "read by the MLflow server plugin",
     "LINEAGE_CONTEXT": "read by MLflow's clients",
+    "LINEAGE_TRUSTED_USER_HEADER": "read by the MLflow server plugin",
     "LINEAGE_REQUIRE_NEO4J": "read by the tests",
     "LINEAGE_REQUIRE_BROWSER": "read by the tests",
     "LINEAGE_TEST_NEO4J_URL": "read by the tests",

@@ -7,9 +7,19 @@ with the reason.
 
 from collectors.delivery.courier import Courier
 from collectors.delivery.drain import Delivery, Request, Standing, Step
-from collectors.delivery.errors import DeliveryError, SpoolError, SpoolFullError, SpoolUnwritableError, TokenError
+from collectors.delivery.errors import (
+    DeliveryError,
+    NotAcknowledgedError,
+    SpoolError,
+    SpoolFullError,
+    SpoolUnwritableError,
+    TokenError,
+)
+from collectors.delivery.memory import MemorySpool
+from collectors.delivery.receipts import Receipts
 from collectors.delivery.spool import Batch, Claim, Entry, Spool
 from collectors.delivery.token import Token
+from collectors.delivery.waiting import Waiting
 
 __all__ = [
     "Batch",
@@ -18,6 +28,9 @@ __all__ = [
     "Delivery",
     "DeliveryError",
     "Entry",
+    "MemorySpool",
+    "NotAcknowledgedError",
+    "Receipts",
     "Request",
     "Spool",
     "SpoolError",
@@ -27,4 +40,5 @@ __all__ = [
     "Step",
     "Token",
     "TokenError",
+    "Waiting",
 ]

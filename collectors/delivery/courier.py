@@ -15,7 +15,8 @@ from typing import Final
 
 from collectors.delivery.drain import LONGEST_WAIT, Delivery, Step
 from collectors.delivery.errors import DeliveryError
-from collectors.delivery.spool import Claim, Spool
+from collectors.delivery.spool import Claim
+from collectors.delivery.waiting import Waiting
 
 IDLE_WAIT: Final = 1.0
 CLAIM_WAIT: Final = 5.0
@@ -31,14 +32,17 @@ class Courier:
     """Drains ``spool`` by ``delivery`` in a thread of its own, once :meth:`start` is called.
 
     ``before_step`` runs in that thread before each step of the owner, which is where heartbeats are spooled.
+    ``gather``: seconds that facts wait for others after a :meth:`wake`, so that a burst of them is one request and not
+    many.
     """
 
     def __init__(
         self,
-        spool: Spool,
+        spool: Waiting,
         delivery: Delivery,
         *,
         before_step: Callable[[], object] = _nothing,
+        gather: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -46,6 +50,7 @@ class Courier:
         self._spool = spool
         self._delivery = delivery
         self._before_step = before_step
+        self._gather = gather
         self._clock = clock
         self._sleep = sleep
         self._last_look = False
@@ -123,7 +128,8 @@ class Courier:
         elif step is None:
             self._closing.wait(CLAIM_WAIT)
         elif step.wait is None:
-            self._woken.wait(IDLE_WAIT)
+            if self._woken.wait(IDLE_WAIT) and self._gather:
+                self._closing.wait(self._gather)
             self._woken.clear()
         else:
             self._closing.wait(step.wait)

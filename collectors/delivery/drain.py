@@ -26,8 +26,9 @@ import orjson
 from collectors.delivery import answers
 from collectors.delivery.errors import TokenError
 from collectors.delivery.receipts import Receipts
-from collectors.delivery.spool import BATCH_EVENTS, Batch, Entry, Spool
+from collectors.delivery.spool import BATCH_EVENTS, Batch, Entry
 from collectors.delivery.token import Token
+from collectors.delivery.waiting import Waiting
 
 FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 60.0
@@ -76,13 +77,14 @@ USUAL: Final = Request()
 class Delivery:
     """Sends the facts of one spool to ``{url}/api/v1/events``. Used by one thread at a time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  three of them are for tests: the transport, the clock, the jitter
         self,
         url: str,
         token: Token,
-        spool: Spool,
+        spool: Waiting,
         *,
         request: Request = USUAL,
+        receipts: Receipts | None = None,
         transport: httpx.BaseTransport | None = None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
@@ -92,7 +94,7 @@ class Delivery:
         ``request`` is how many facts go in one: few where somebody waits for each, many for a back-fill.
         """
         self.standing = Standing.DELIVERING
-        self.receipts = Receipts(spool.path / "receipts.json")
+        self.receipts = receipts or Receipts(spool.path / "receipts.json")
         self._url = f"{url.rstrip('/')}/api/v1/events"
         self._token = token
         self._spool = spool
@@ -164,10 +166,10 @@ class Delivery:
     def _set_aside(self, entry: Entry, refused: answers.Invalid) -> None:
         self._spool.set_aside(entry.event, refused.problem)
         _log.error(
-            "the service cannot accept fact %d (%s); it is kept with the reason in %s/rejected.ndjson, others go on",
+            "the service cannot accept fact %d (%s); it is kept with the reason in %s, others go on",
             entry.order,
             entry.event.get("type"),
-            self._spool.path,
+            self._spool.aside,
         )
 
     def _barred(self, outcome: answers.Busy | answers.NotAllowed | answers.Unexpected) -> float:

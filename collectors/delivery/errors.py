@@ -3,7 +3,8 @@
 DeliveryError
 ├── SpoolError             the disk's fault
 │   ├── SpoolFullError         the spool reached its bound; nothing was written
-│   └── SpoolUnwritableError   the disk refused; nothing was promised
+│   ├── SpoolUnwritableError   the disk refused; nothing was promised
+│   └── NotAcknowledgedError   the service stands for the disk, and did not take it
 └── TokenError             no credential to send with
 """
 
@@ -22,6 +23,10 @@ class SpoolFullError(SpoolError):
 
 class SpoolUnwritableError(SpoolError):
     """The spool's folder or disk refused a write."""
+
+
+class NotAcknowledgedError(SpoolError):
+    """The service, which stands where a disk would, did not acknowledge in time."""
 
 
 class TokenError(DeliveryError):

@@ -40,12 +40,14 @@ def read_note(note: object) -> Seen | None:
 
 
 class Receipts:
-    """A small file with the last receipt and the newest checkpoint's note."""
+    """A small file with the last receipt and the newest checkpoint's note; without ``path`` both are in memory only."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         """Read the file if there is one; a damaged one is as good as none, and said."""
         self._path = path
         self._state: dict[str, Any] = {}
+        if path is None:
+            return
         try:
             state = orjson.loads(path.read_bytes())
             self._state = state if isinstance(state, dict) else {}
@@ -80,5 +82,6 @@ class Receipts:
             _log.error("the service's log shrank from %d to %d records; compare it with a backup", old.size, new.size)
         elif new:
             state["checkpoint"] = answer["checkpoint"]
-        files.replace_durably(self._path, orjson.dumps(state))
+        if self._path is not None:
+            files.replace_durably(self._path, orjson.dumps(state))
         self._state = state

@@ -110,6 +110,11 @@ class Spool:
                 f"the spool {self.path} cannot be written: {error}; free or mend its disk, nothing was lost"
             ) from error
 
+    @property
+    def aside(self) -> str:
+        """Where facts are that the service will not take."""
+        return str(self.path / _REJECTED)
+
     def require_room(self, reserve: int) -> None:
         """Raise SpoolFullError if ``reserve`` bytes more would pass the bound: ask before an act, append after it."""
         try:

@@ -5,17 +5,24 @@ Nothing here knows Flask or MLflow, so that translation is a function of values 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from collectors.mlflow.conventions import Conventions, shipped
-from collectors.mlflow.routes import Route
+from collectors.mlflow.credentials import hidden_value, without_credentials
+from collectors.mlflow.routes import NAMING, Route
 from graph_schema import names
 from graph_schema.times import format_time
 
 OBSERVED: Final[Mapping[str, Any]] = {"assurance": "observed"}
+Rights = Mapping[tuple[str, str], str]
+"""What each user may do with each resource: ``(user, resource) -> permission``."""
+
 _LONGEST_TEXT: Final = 16_000
+LONGEST_NAME: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,9 @@ class Before:
 
     ``versions``: those of the model, for requests that touch several. ``created_ms``: of the version that the request
     names. ``parent_created_ms``: of the version that a new one is a copy of. ``source_run``: the run that made the
-    logged model behind a new version. ``readable``: False if the registry could not be asked.
+    logged model behind a new version. ``known``: what the registry holds of what is named: all of it, the model but not
+    its version, or nothing. ``account``: what the named user was, ``user`` or ``admin``. ``rights``: all of them, for
+    requests whose effect on them is not in the request. ``readable``: False if a store could not be asked.
     """
 
     prompt: bool = False
@@ -41,6 +50,9 @@ class Before:
     versions: tuple[Version, ...] = ()
     parent_created_ms: int | None = None
     source_run: str | None = None
+    known: Literal["all", "model", "nothing"] = "all"
+    account: str | None = None
+    rights: Rights | None = None
     readable: bool = True
 
 
@@ -64,13 +76,19 @@ class Act:
     issuer: str = ""
     before: Before = field(default_factory=Before)
     conventions: Conventions = field(default_factory=shipped)
+    workspace: str | None = None
+    on_behalf_of: Mapping[str, str] | None = None
+    rights: Rights | None = None
+    """All rights after the request, where ``before`` has those before it."""
 
     @property
     def actor(self) -> Mapping[str, Any]:
         """Who did it: the user whom the wrapped application authenticated, else nobody that is known."""
+        behind = {"on_behalf_of": dict(self.on_behalf_of)} if self.on_behalf_of else {}
         if self.user is None:
-            return OBSERVED
-        return {"issuer": self.issuer, "subject": self.user, "assurance": "authenticated", "via": self.via}
+            return {**OBSERVED, **behind}
+        known = {"issuer": self.issuer, "subject": subject_of(self.user), "assurance": "authenticated"}
+        return {**known, "via": self.via, **behind}
 
     @property
     def window(self) -> dict[str, str]:
@@ -81,6 +99,30 @@ class Act:
         """Return the key of a model, or of a prompt, which MLflow keeps in the same place."""
         make = names.prompt if self.before.prompt else names.model
         return make(self.registry, name)
+
+    @property
+    def node(self) -> str | None:
+        """The key of the thing that a request names, where MLflow knows it; None if it names none, or an unknown one.
+
+        Whoever tries something on a thing that does not exist must not make it one.
+        """
+        name, version = self.fields.get("name"), self.fields.get("version")
+        run = self.fields.get("run_id") or self.fields.get("run_uuid")
+        if self.before.known == "nothing" or self.route.about_rights:
+            return None
+        if name and version and self.before.known == "all":
+            return self.version(str(name), str(version), self.before.created_ms)
+        if name and self.route.path.startswith(("registered-models/", "model-versions/")):
+            return self.model(str(name))
+        if model := self.fields.get("model_id"):
+            return names.logged_model(self.registry, str(model))
+        return names.run(str(run)) if run else None
+
+    @property
+    def told(self) -> str:
+        """The fields that name things, as text: what may be said of an act that made no fact."""
+        shown = {key: value for key, value in self.fields.items() if key in NAMING}
+        return fitting(json.dumps(shown, sort_keys=True, ensure_ascii=False))
 
     def version(self, name: str, version: str, created_ms: int | None) -> str:
         """Return the key of a model's or prompt's version."""
@@ -99,14 +141,22 @@ class Act:
         }
 
 
+def subject_of(user: str) -> str:
+    """Return a user's name as a subject; of one that is too long the beginning and a digest, so that no two are one."""
+    if len(user) <= LONGEST_NAME:
+        return user
+    digest = hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()[:16]
+    return f"{user[: LONGEST_NAME - 17]}~{digest}"
+
+
 def present(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that say something: None, an empty text and an empty list say nothing."""
     return {key: value for key, value in fields.items() if value is not None and value not in ("", [], ())}
 
 
 def fitting(text: object) -> str:
-    """Return a text that a sealed field can hold; of a longer one the beginning, and how long it was."""
-    text = str(text)
+    """Return a text that a sealed field can hold, without credentials; of a longer one the beginning and its length."""
+    text = without_credentials(str(text))
     if len(text) <= _LONGEST_TEXT:
         return text
     return f"{text[:_LONGEST_TEXT]}… ({len(text)} characters)"
@@ -119,4 +169,4 @@ def pairs(tags: object) -> list[list[str]]:
     else:
         items: Sequence[Any] = tags if isinstance(tags, list) else []
         found = {str(tag["key"]): tag.get("value", "") for tag in items if isinstance(tag, Mapping) and "key" in tag}
-    return [[fitting(key), fitting(value)] for key, value in sorted(found.items())]
+    return [[fitting(key), fitting(hidden_value(key, str(value)))] for key, value in sorted(found.items())]

@@ -11,24 +11,33 @@ import fcntl
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
-from collectors.delivery import Spool, files
+from collectors.delivery import Waiting, files
 from collectors.mlflow.act import present
-from collectors.mlflow.intents import IntentJournal
+from collectors.mlflow.intents import Intent
 from graph_schema.times import MICROS_PER_SECOND, format_time
 
 EVERY_SECONDS: Final = 30
+LOOK_SECONDS: Final = 3
+"""How often it is looked for intents of processes that died."""
+
+ENDED: Final = "the MLflow process ended before it answered"
 MARGIN: Final = 2 * MICROS_PER_SECOND
 """A report ends this long before now: facts of requests that end just now are still on their way to the spool."""
 
 _TOLD: Final = 20
 _log = logging.getLogger("lineage.mlflow")
+
+
+def _any(_intent: Intent) -> bool:
+    """Stand for a server whose things are all known."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,32 @@ class Problem:
     text: str
     started: int
     ended: int
+
+
+class Troubles(Protocol):
+    """What could not be recorded, until a report tells it; :class:`Problems` and :class:`MemoryProblems` are such."""
+
+    def note(self, problem: Problem) -> None:
+        """Note a problem; never raises."""
+
+    def take(self) -> list[Problem]:
+        """Return what was noted since the last time."""
+
+
+class Journal(Protocol):
+    """Where intents are written down before a change."""
+
+    def begin(self, intent: Intent) -> None:
+        """Put an intent where it outlives this process; SpoolError if that fails."""
+
+    def settle(self, intent: Intent) -> None:
+        """Note that the outcome of an intent is told."""
+
+    def unsettled(self) -> Iterator[Intent]:
+        """Give intents of processes that died before their outcome."""
+
+    def close(self) -> None:
+        """Let go of connections; what was begun stays begun."""
 
 
 class Problems:
@@ -67,13 +102,47 @@ class Problems:
         return kept + [Problem(**orjson.loads(line)) for line in lines if line.endswith(b"}")]
 
 
+class MemoryProblems:
+    """What this process could not record, for a plugin without a disk."""
+
+    def __init__(self) -> None:
+        """Nothing is noted yet."""
+        self._kept: list[Problem] = []
+
+    def note(self, problem: Problem) -> None:
+        """Note a problem in memory."""
+        _log.error("%s", problem.text)
+        self._kept.append(problem)
+
+    def take(self) -> list[Problem]:
+        """Return what was noted since the last time."""
+        kept, self._kept = self._kept, []
+        return kept
+
+
 class Heartbeat:
     """Spools ``collector.reported``. ``clock`` gives microseconds since 1970; ``boot`` names this run of the server."""
 
     def __init__(
-        self, spool: Spool, problems: Problems, journal: IntentJournal, clock: Callable[[], int], boot: str
+        self,
+        spool: Waiting,
+        problems: Troubles,
+        journal: Journal,
+        clock: Callable[[], int],
+        boot: str,
+        *,
+        folder: Path | None = None,
+        is_known: Callable[[Intent], bool] = _any,
     ) -> None:
-        """Coverage begins now, unless another worker of this run of the server began it before."""
+        """Coverage begins now, unless another worker of this run of the server began it before.
+
+        ``folder``: where workers tell each other how far they covered; without one each covers for itself.
+        ``is_known`` tells whether MLflow has what an intent was about.
+        """
+        self._folder = folder
+        self._reached: int | None = None
+        self._standing = ""
+        self._is_known = is_known
         self._spool = spool
         self._problems = problems
         self._journal = journal
@@ -81,17 +150,26 @@ class Heartbeat:
         self._boot = boot
         self._began = clock()
         self._told_at = 0
+        self._looked_at = 0
         self._last = threading.Event()
 
     def beat(self) -> None:
         """Report if half a minute passed since the last report of this process."""
         now = self._clock()
+        if abs(now - self._looked_at) >= LOOK_SECONDS * MICROS_PER_SECOND:
+            self._note_unsettled(now)
+            self._looked_at = now
         due = abs(now - self._told_at) >= EVERY_SECONDS * MICROS_PER_SECOND
         if not due and not self._last.is_set():
             return
         self._last.clear()
         if self.report():
             self._told_at = now
+
+    def always_say(self, text: str) -> None:
+        """Say a text in every report from now on: something that is wrong with this server, and no hole by itself."""
+        self._standing = text
+        self._told_at = 0  # the next beat reports
 
     def last(self) -> None:
         """Make the next beat report whatever its time: the server is about to end."""
@@ -118,22 +196,32 @@ class Heartbeat:
             for one in problems:
                 self._problems.note(one)
             raise
-        state = {"boot": self._boot, "covered_to": following}
-        files.replace_durably(self._spool.path / "coverage.json", orjson.dumps(state))
+        self._keep(following)
         return True
 
+    def _keep(self, reached: int) -> None:
+        self._reached = reached
+        if self._folder is not None:
+            state = {"boot": self._boot, "covered_to": reached}
+            files.replace_durably(self._folder / "coverage.json", orjson.dumps(state))
+
     def _start(self) -> int:
-        path = self._spool.path / "coverage.json"
+        if self._folder is None:
+            return self._began if self._reached is None else self._reached
+        path = self._folder / "coverage.json"
         state = orjson.loads(path.read_bytes()) if path.exists() else {}
         return int(state["covered_to"]) if state.get("boot") == self._boot else self._began
 
     def _note_unsettled(self, now: int) -> None:
+        """Tell of each intent whose process died: as a fact about what it was aimed at, and as a hole."""
         for intent in self._journal.unsettled():
+            self._spool.append([intent.unresolved(self._is_known(intent), ENDED)])
             text = f"a worker ended during {intent.told.get('action')}; whether it took effect is not known"
-            self._problems.note(Problem(f"{text}: {orjson.dumps(intent.told).decode()}", intent.at, now))
+            self._problems.note(Problem(f"{text}: {orjson.dumps(intent.named).decode()}", intent.at, now))
 
     def _fact(self, now: int, start: int, end: int, problems: Sequence[Problem]) -> dict[str, Any]:
-        told = [f"{format_time(one.started)}: {one.text}" for one in problems[:_TOLD]]
+        told = [self._standing] if self._standing else []
+        told += [f"{format_time(one.started)}: {one.text}" for one in problems[:_TOLD]]
         if len(problems) > _TOLD:
             told.append(f"and {len(problems) - _TOLD} more")
         body = {

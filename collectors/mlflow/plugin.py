@@ -15,32 +15,34 @@ Checked with MLflow 3.17; the names of MLflow that it rests on are ``mlflow.serv
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import fcntl
 import importlib.metadata
 import json
 import logging
 import os
+import tempfile
 import threading
 import types
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 
 from collectors.delivery import SpoolError, files
+from collectors.mlflow import identity
+from collectors.mlflow.asgi import ClosingApp, current_scope
+from collectors.mlflow.identity import Asked, User
 from collectors.mlflow.recorder import Pending, Recorder
-from collectors.mlflow.routes import Route, allowed_fields, recorded_route, uncovered
+from collectors.mlflow.routes import Route, allowed_fields, is_of_mlflow, recorded_route, uncovered
+from collectors.mlflow.rules import flask_rules, native_rules
 from collectors.mlflow.settings import PluginSettings, PluginSettingsError
 
 CLOSING_SECONDS: Final = 5.0
 _SLOT: Final = "lineage_pending"
+_DENIALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_MOST_REASONS: Final = 100
 _log = logging.getLogger("lineage.mlflow")
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
-
 
 def create_app() -> Any:
     """Build the application; a plain function, because MLflow calls only those.
@@ -52,9 +54,10 @@ def create_app() -> Any:
     settings = PluginSettings.from_env(os.environ)
     recorders = Recorders(settings)
     recorders.current()
-    with files.locked(settings.spool / "start.lock", fcntl.LOCK_EX):
+    with files.locked(_start_lock(settings), fcntl.LOCK_EX):
         app = _wrapped(settings.app)
-    _hook(recorders)
+    hooks = Hooks(recorders, settings, app)
+    hooks.install()
     atexit.register(recorders.close)
     return ClosingApp(app, recorders.close) if _runs_under_uvicorn() else app
 
@@ -64,6 +67,7 @@ class Recorders:
 
     def __init__(self, settings: PluginSettings) -> None:
         """Nothing is started yet."""
+        self.standing = ""
         self._settings = settings
         self._recorder: Recorder | None = None
         self._lock = threading.Lock()
@@ -74,49 +78,40 @@ class Recorders:
         with self._lock:
             if self._recorder is None:
                 self._recorder = Recorder(self._settings, _boot())
+                if self.standing:
+                    self._recorder.always_say(self.standing)
                 self._recorder.start()
             return self._recorder
+
+    def always_say(self, text: str) -> None:
+        """Say a text in every report, of this process and of those that are forked from it."""
+        self.standing = text
+        self.current().always_say(text)
 
     def close(self) -> None:
         """Spool and deliver what waits, for a few seconds."""
         if self._recorder is not None:
             self._recorder.close(CLOSING_SECONDS)
 
-    @property
-    def blocks(self) -> bool:
-        """Whether a registry write that cannot be recorded is refused."""
-        return self._settings.block
-
     def _forget(self) -> None:
         self._recorder = None
         self._lock = threading.Lock()
 
 
-class ClosingApp:
-    """An ASGI application that drains before the server ends: uvicorn leaves by a signal, so no exit hook runs."""
-
-    def __init__(self, app: AsgiApp, close: Callable[[], None]) -> None:
-        """Wrap ``app``; ``close`` may take some seconds and runs in a thread."""
-        self._app = app
-        self._close = close
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Pass everything on, and close when the application has said that it is down."""
-        if scope["type"] != "lifespan":
-            await self._app(scope, receive, send)
-            return
-
-        async def closing_send(message: Message) -> None:
-            if message["type"].startswith("lifespan.shutdown"):
-                await asyncio.to_thread(self._close)
-            await send(message)
-
-        await self._app(scope, receive, closing_send)
-
-
 def _boot() -> str:
     """Return what all workers of one run of the server have in common, and the next run has not."""
     return os.environ.get("_MLFLOW_SERVER_BOOT_ID") or f"parent-{os.getppid()}"
+
+
+def _start_lock(settings: PluginSettings) -> Path:
+    """Return the file under whose lock workers build the wrapped application one after another.
+
+    A fresh database of accounts is migrated while the application is built: workers that do so at once break each other
+    (MLflow's own command prepares it only for ``--app-name basic-auth``).
+    """
+    if settings.spool is not None:
+        return settings.spool / "start.lock"
+    return Path(tempfile.gettempdir()) / f"lineage-start-{os.getuid()}.lock"
 
 
 def _runs_under_uvicorn() -> bool:
@@ -145,87 +140,172 @@ def _plain_app() -> Any:
     return flask_app
 
 
-def _hook(recorders: Recorders) -> None:
-    """Set our hooks on MLflow's Flask application, around those of the wrapped one, and say what they do not cover."""
+class Hooks:
+    """Our two hooks on MLflow's Flask application, around those of the wrapped one."""
+
+    def __init__(self, recorders: Recorders, settings: PluginSettings, app: Any) -> None:
+        """Look at every rule of the server, and say in each report from now on which of them are in no table."""
+        self._recorders = recorders
+        self._settings = settings
+        self._ignored: set[str] = set()
+        self._unknown = frozenset(_unknown_rules(app))
+        if self._unknown:
+            recorders.always_say(f"this server has routes that are not recorded and not known: {sorted(self._unknown)}")
+
+    def install(self) -> None:
+        """Set the hooks: before the change ours runs last, after it as well."""
+        from mlflow.server import app as flask_app
+
+        flask_app.before_request(self.before)
+        flask_app.after_request_funcs.setdefault(None, []).insert(0, self.after)
+
+    def before(self) -> Any:
+        """Write down the intent of a recorded request, or refuse the request."""
+        import flask
+
+        request = flask.request
+        route = recorded_route(request.url_rule.rule, request.method) if request.url_rule else None
+        if route is None:
+            return None
+        try:
+            recorder, user = self._recorders.current(), self._user()
+            pending = self._observed(recorder, route)
+            recorder.intend(pending, *_known(user))
+            setattr(flask.g, _SLOT, pending)
+        except Exception as error:  # noqa: BLE001  a hook never raises: MLflow would answer 500 to everything
+            return self._refused(route, error)
+        return None
+
+    def after(self, response: Any) -> Any:
+        """Record the outcome of a recorded request; the answer goes out as it is."""
+        import flask
+
+        pending: Pending | None = flask.g.pop(_SLOT, None)
+        try:
+            rule = flask.request.url_rule
+            if pending is not None or (rule and response.status_code in _DENIALS):
+                route = recorded_route(rule.rule, flask.request.method) if rule else None
+                self._record(pending, route, response)
+            elif self._unknown and rule and f"{flask.request.method} {rule.rule}" in self._unknown:
+                self._passed_unknown(rule.rule, response.status_code)
+        except Exception as error:  # noqa: BLE001  a hook never raises: it would turn a success into a 500
+            kind = type(error).__name__
+            _log.error("the hook after %s failed: %s", flask.request.method, kind, exc_info=_debugging())
+            self._recorders.current().note(f"a request was not recorded: {type(error).__name__}")
+        return response
+
+    def _record(self, pending: Pending | None, route: Route | None, response: Any) -> None:
+        user, recorder = self._user(), self._recorders.current()
+        if pending is None and route is not None and user is not None:
+            pending = self._observed(recorder, route)
+        if pending is not None:
+            recorder.conclude(pending, response.status_code, _answer(response), *_known(user))
+
+    def _passed_unknown(self, rule: str, status: int) -> None:
+        """Leave a hole where a route of MLflow that nobody knows changed something."""
+        if status < HTTPStatus.BAD_REQUEST and is_of_mlflow(rule):
+            self._recorders.current().note(f"a change through {rule} was not recorded: the route is not known")
+
+    def _observed(self, recorder: Recorder, route: Route) -> Pending:
+        return recorder.observe(route, _fields(route), identity.claimed_principal(_asked()))
+
+    def _user(self) -> User | None:
+        """Return who makes this request: whom the application authenticated, else whom a trusted proxy names."""
+        name = _application_user()
+        if name:
+            return User(name, self._settings.via)
+        if self._settings.user_header is None:
+            return None
+        found = identity.named_by_proxy(_asked(), self._settings.user_header, self._settings.proxies)
+        if isinstance(found, identity.Ignored):
+            self._say_ignored(found.reason)
+            return None
+        return found
+
+    def _say_ignored(self, reason: str) -> None:
+        if reason not in self._ignored and len(self._ignored) < _MOST_REASONS:
+            self._ignored.add(reason)
+            _log.warning("the header %s was ignored: %s", self._settings.user_header, reason)
+
+    def _refused(self, route: Route, error: Exception) -> Any:
+        """Answer 503 in MLflow's form, and say in the log what to do; routes that are not in path pass."""
+        import flask
+
+        if not isinstance(error, SpoolError):
+            _log.error("the hook before %s failed: %s", route.action, type(error).__name__, exc_info=_debugging())
+        if not route.in_path or not self._settings.block:
+            self._recorders.current().note(f"{route.action} passed without a record: {type(error).__name__}")
+            return None
+        reason = str(error) if isinstance(error, SpoolError) else f"{type(error).__name__} in the lineage plugin"
+        _log.error("%s was refused and not made: %s", route.action, reason)
+        message = f"This change cannot be recorded, so it was not made: {reason}"
+        body = json.dumps({"error_code": "TEMPORARILY_UNAVAILABLE", "message": message})
+        return flask.Response(body, status=503, mimetype="application/json")
+
+
+def _known(user: User | None) -> tuple[str | None, str | None]:
+    return (user.name, user.via) if user else (None, None)
+
+
+def _debugging() -> bool:
+    """Tell whether logs may hold tracebacks, and with them what the request held."""
+    return _log.isEnabledFor(logging.DEBUG)
+
+
+def _unknown_rules(app: Any) -> list[str]:
     from mlflow.server import app as flask_app
 
-    rules = [(rule.rule, method) for rule in flask_app.url_map.iter_rules() for method in rule.methods or ()]
-    if missed := uncovered(rules):
-        recorders.current().note(f"this release of MLflow has registry routes that are not recorded: {missed}")
-    flask_app.before_request(lambda: _before(recorders))
-    flask_app.after_request_funcs.setdefault(None, []).insert(0, lambda response: _after(recorders, response))
+    prefix = os.environ.get("_MLFLOW_STATIC_PREFIX", "")
+    return uncovered([*flask_rules(flask_app), *native_rules(app)], prefix)
 
 
-def _before(recorders: Recorders) -> Any:
-    """Put the intent of a recorded request on disk, or refuse the request."""
+def _asked() -> Asked:
+    """Return where this request comes from; under WSGI the server has dropped spellings that mean the same."""
     import flask
 
-    request = flask.request
-    route = recorded_route(request.url_rule.rule, request.method) if request.url_rule else None
-    if route is None:
-        return None
-    try:
-        recorder = recorders.current()
-        pending = recorder.observe(route, _fields(route))
-        recorder.intend(pending, _user())
-        setattr(flask.g, _SLOT, pending)
-    except Exception as error:  # noqa: BLE001  a hook never raises: MLflow would answer 500 to everything
-        return _refused(recorders, route, error)
-    return None
+    scope = current_scope()
+    if scope is None:
+        headers = [(name.lower(), value) for name, value in flask.request.headers.items()]
+        return Asked(headers, flask.request.environ.get("REMOTE_ADDR"))
+    raw = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+    peer = (scope.get("client") or (None,))[0]
+    forwarded = [value for name, value in raw if name == "x-forwarded-for"]
+    genuine = peer is None or os.environ.get("FORWARDED_ALLOW_IPS") == ""
+    return Asked(raw, peer, rewritten=not genuine and any(str(peer) in value for value in forwarded))
 
 
-def _refused(recorders: Recorders, route: Route, error: Exception) -> Any:
-    """Answer 503 in MLflow's form, and say in the log what to do; routes that are not in path pass."""
+def _application_user() -> str | None:
+    """Return the user whom the wrapped application authenticated in this request."""
     import flask
 
-    if not isinstance(error, SpoolError):
-        _log.exception("the hook before %s failed", route.action, exc_info=error)
-    if not route.in_path or not recorders.blocks:
-        recorders.current().note(f"{route.action} passed without a record: {error}")
-        return None
-    _log.error("%s was refused and not made: %s", route.action, error)
-    message = f"This change cannot be recorded, so it was not made: {error}"
-    body = json.dumps({"error_code": "TEMPORARILY_UNAVAILABLE", "message": message})
-    return flask.Response(body, status=503, mimetype="application/json")
-
-
-def _after(recorders: Recorders, response: Any) -> Any:
-    """Record the outcome of a recorded request; the answer goes out as it is."""
-    import flask
-
-    pending: Pending | None = flask.g.pop(_SLOT, None)
-    try:
-        rule = flask.request.url_rule
-        route = recorded_route(rule.rule, flask.request.method) if rule else None
-        user = _user()
-        if pending is None and route is not None and user is not None and response.status_code in (401, 403):
-            pending = recorders.current().observe(route, _fields(route))
-        if pending is not None:
-            recorders.current().conclude(pending, response.status_code, _answer(response), user)
-    except Exception as error:  # noqa: BLE001  a hook never raises: it would turn a success into a 500
-        _log.exception("the hook after %s %s failed", flask.request.method, flask.request.path)
-        recorders.current().note(f"a request was not recorded: {type(error).__name__}: {error}")
-    return response
+    state = (current_scope() or {}).get("state") or {}
+    found = (
+        getattr(flask.g, "mlflow_authenticated_user", None)
+        or flask.request.environ.get("REMOTE_USER")
+        or (state.get("username") if isinstance(state, Mapping) else getattr(state, "username", None))
+    )
+    return str(found) if found else None
 
 
 def _fields(route: Route) -> Mapping[str, Any]:
-    """Return the allowed fields of the request; clients of old wrote their JSON twice."""
+    """Return the allowed fields of the request, where MLflow takes them from; clients of old wrote their JSON twice.
+
+    Requests about rights are read as JSON only if they say they are, and a DELETE that does not say so by its query.
+    """
     import flask
 
-    body = flask.request.get_json(force=True, silent=True)
+    request = flask.request
+    named = request.view_args or {}
+    if route.form:
+        return allowed_fields(route, {**request.form.to_dict(), **named})
+    body = request.get_json(force=True, silent=True) if request.is_json or not route.about_rights else None
     if isinstance(body, str):
         body = json.loads(body)
-    return allowed_fields(route, body)
+    by_query = request.method == "DELETE" and not request.is_json and (route.about_rights or "mode" in route.fields)
+    query = request.args.to_dict() if by_query or "mode" in route.fields else {}
+    return allowed_fields(route, {**query, **(body if isinstance(body, Mapping) else {}), **named})
 
 
 def _answer(response: Any) -> Mapping[str, Any]:
     body = response.get_json(silent=True) if response.is_json else None
     return body if isinstance(body, Mapping) else {}
-
-
-def _user() -> str | None:
-    """Return the user whom the wrapped application authenticated in this request."""
-    import flask
-
-    user = getattr(flask.g, "mlflow_authenticated_user", None)
-    return str(user) if user else None

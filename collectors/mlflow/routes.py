@@ -1,95 +1,171 @@
-"""Which of MLflow's REST routes become facts, and which fields of their bodies may be read at all.
+"""Which of MLflow's routes become facts, and which fields of their requests may be read at all.
 
 Both are allow-lists: a route or a field that is not named here is never looked at, so a password, a webhook's secret or
 a gateway's key cannot get into a record. The same routes exist under ``/api`` and ``/ajax-api`` (the web pages), and
-under more than one version of the interface.
+under more than one version of the interface. What is not recorded stands in ``left_out``, each with its reason.
+
+==========  ==========================================================================================================
+in path     registry, users and permissions, deletion of runs and experiments, finished and deleted logged models: an
+            intent is on disk before the change, or there is no change
+buffered    runs and logged models while they are made: told after the answer, and nobody is made to wait
+==========  ==========================================================================================================
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from collectors.mlflow.left_out import LEFT_OUT
+
 MUTATING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_ROUTE = re.compile(
-    r"/(?:ajax-)?api/\d+\.\d+/(?:preview/)?mlflow/((?:registered-models|model-versions|runs)/[a-z-]+)\Z"
-)
-_REGISTRY = re.compile(r"/mlflow/(?:registered-models|model-versions)\b")
+_INTERFACE = re.compile(r"/(?:ajax-)?api/\d+\.\d+/?(?:preview/)?(?:mlflow/)?(.+)\Z")
+_OF_MLFLOW = re.compile(r"/(?:ajax-)?api/\d+\.\d+/")
+_VARIABLE = re.compile(r"<(?:[a-z]+:)?(\w+)>|\{(\w+)(?::[a-z]+)?\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A recorded route. ``in_path``: an intent is on disk before the change, or there is no change."""
+    """A recorded route. ``in_path``: an intent is on disk before the change, or there is no change.
+
+    ``fields`` may be read from the body, from the variables of the address, and of a DELETE from its query; of a form
+    only where ``form`` says so.
+    """
 
     path: str
     method: str
     fields: frozenset[str]
     in_path: bool = True
+    form: bool = False
 
     @property
     def action(self) -> str:
         """The route as records name it, e.g. ``DELETE registered-models/alias``."""
         return f"{self.method} {self.path}"
 
+    @property
+    def about_rights(self) -> bool:
+        """Whether it changes accounts or permissions."""
+        return self.path.startswith(("users/", "roles/")) or "/permissions/" in self.path
 
-def _route(action: str, fields: str, *, in_path: bool = True) -> Route:
+
+def _route(action: str, fields: str, *, in_path: bool = True, form: bool = False) -> Route:
     method, path = action.split()
-    return Route(path, method, frozenset(fields.split()), in_path)
+    return Route(path, method, frozenset(fields.split()), in_path, form)
 
+
+_REGISTRY: Final = (
+    _route("POST registered-models/create", "name tags description"),
+    _route("PATCH registered-models/update", "name description"),
+    _route("POST registered-models/rename", "name new_name"),
+    _route("DELETE registered-models/delete", "name"),
+    _route("POST registered-models/alias", "name alias version"),
+    _route("DELETE registered-models/alias", "name alias"),
+    _route("POST registered-models/set-tag", "name key value"),
+    _route("DELETE registered-models/delete-tag", "name key"),
+    _route("POST model-versions/create", "name source run_id model_id tags description"),
+    _route("PATCH model-versions/update", "name version description"),
+    _route("POST model-versions/transition-stage", "name version stage archive_existing_versions"),
+    _route("DELETE model-versions/delete", "name version"),
+    _route("POST model-versions/set-tag", "name version key value"),
+    _route("DELETE model-versions/delete-tag", "name version key"),
+)
+_RUNS: Final = (
+    _route("POST runs/delete", "run_id"),
+    _route("POST runs/restore", "run_id"),
+    _route("POST experiments/delete", "experiment_id"),
+    _route("POST experiments/restore", "experiment_id"),
+    _route("DELETE workspaces/<workspace_name>", "workspace_name mode"),
+    _route("POST runs/create", "experiment_id user_id", in_path=False),
+    _route("POST runs/update", "run_id run_uuid status", in_path=False),
+    _route("POST runs/log-inputs", "run_id datasets models", in_path=False),
+    _route("POST runs/outputs", "run_id models", in_path=False),
+    _route("POST runs/create-promptlab-run", "experiment_id", in_path=False),
+)
+_LOGGED_MODELS: Final = (
+    _route("PATCH logged-models/<model_id>", "model_id status"),
+    _route("DELETE logged-models/<model_id>", "model_id"),
+    _route("PATCH logged-models/<model_id>/tags", "model_id tags"),
+    _route("DELETE logged-models/<model_id>/tags/<tag_key>", "model_id tag_key"),
+    _route("POST logged-models", "experiment_id name model_type source_run_id params tags", in_path=False),
+    _route("POST logged-models/<model_id>/params", "model_id params", in_path=False),
+)
+_RIGHTS: Final = (
+    _route("POST users/create", "username"),
+    _route("POST users/create-ui", "username", form=True),
+    _route("PATCH users/update-password", "username"),
+    _route("PATCH users/update-admin", "username is_admin"),
+    _route("DELETE users/delete", "username"),
+    _route("POST users/permissions/grant", "username resource_type resource_id permission"),
+    _route("POST users/permissions/revoke", "username resource_type resource_id"),
+    _route("POST roles/create", "name workspace"),
+    _route("PATCH roles/update", "role_id name"),
+    _route("DELETE roles/delete", "role_id"),
+    _route("POST roles/permissions/add", "role_id resource_type resource_pattern permission"),
+    _route("PATCH roles/permissions/update", "role_permission_id permission"),
+    _route("DELETE roles/permissions/remove", "role_permission_id"),
+    _route("POST roles/assign", "username role_id"),
+    _route("DELETE roles/unassign", "username role_id"),
+)
+_RIGHTS_BEFORE_ROLES: Final = (
+    _route("POST experiments/permissions/create", "username experiment_id permission"),
+    _route("PATCH experiments/permissions/update", "username experiment_id permission"),
+    _route("DELETE experiments/permissions/delete", "username experiment_id"),
+    _route("POST registered-models/permissions/create", "username name permission"),
+    _route("PATCH registered-models/permissions/update", "username name permission"),
+    _route("DELETE registered-models/permissions/delete", "username name"),
+)
 
 RECORDED: Final[Mapping[str, Route]] = {
-    route.action: route
-    for route in (
-        _route("POST registered-models/create", "name tags description"),
-        _route("POST registered-models/rename", "name new_name"),
-        _route("DELETE registered-models/delete", "name"),
-        _route("POST registered-models/alias", "name alias version"),
-        _route("DELETE registered-models/alias", "name alias"),
-        _route("POST registered-models/set-tag", "name key value"),
-        _route("DELETE registered-models/delete-tag", "name key"),
-        _route("POST model-versions/create", "name source run_id model_id tags description"),
-        _route("POST model-versions/transition-stage", "name version stage archive_existing_versions"),
-        _route("DELETE model-versions/delete", "name version"),
-        _route("POST model-versions/set-tag", "name version key value"),
-        _route("DELETE model-versions/delete-tag", "name version key"),
-        _route("POST runs/delete", "run_id"),
-        _route("POST runs/restore", "run_id"),
-        _route("POST runs/create", "experiment_id user_id", in_path=False),
-        _route("POST runs/update", "run_id run_uuid status", in_path=False),
-        _route("POST runs/log-inputs", "run_id datasets", in_path=False),
-    )
+    one.action: one for one in (*_REGISTRY, *_RUNS, *_LOGGED_MODELS, *_RIGHTS, *_RIGHTS_BEFORE_ROLES)
 }
 
-LEFT_OUT: Final[Mapping[str, str]] = {
-    "PATCH registered-models/update": "changes a description only, for which the language has no fact",
-    "PATCH model-versions/update": "changes a description only, for which the language has no fact",
-    "POST registered-models/get-latest-versions": "reads",
+OF_OTHER_RELEASES: Final[Mapping[str, str]] = {
+    **{one.action: "before MLflow had roles" for one in _RIGHTS_BEFORE_ROLES},
 }
-"""Registry routes that are not recorded although their method could change something, each with its reason."""
+"""Rows that the newest tested release (3.17) does not have, and which releases do."""
 
 NAMING: Final = frozenset(
     {"name", "version", "stage", "archive_existing_versions", "alias", "new_name", "key", "run_id", "run_uuid"}
+    | {"experiment_id", "model_id", "tag_key", "status", "role_id", "role_permission_id", "workspace_name", "mode"}
+    | {"resource_type", "resource_id", "resource_pattern", "permission", "is_admin"}
 )
 """Fields that name things and hold nobody's text: what an intent on disk, and a denied attempt, may show."""
 
 
+@functools.lru_cache(maxsize=4096)
+def action_of(rule: str, method: str) -> str:
+    """Return a rule of Flask or FastAPI (or a path) as the tables name it: without prefix, types and the interface."""
+    found = _INTERFACE.search(rule)
+    path = found[1] if found else rule
+    return f"{method} {_VARIABLE.sub(lambda named: f'<{named[1] or named[2]}>', path)}"
+
+
 def recorded_route(rule: str, method: str) -> Route | None:
     """Return the recorded route of a URL rule (or path) and method; None for all others."""
-    found = _ROUTE.search(rule)
-    return RECORDED.get(f"{method} {found[1]}") if found else None
+    return RECORDED.get(action_of(rule, method))
 
 
-def uncovered(rules: Iterable[tuple[str, str]]) -> list[str]:
-    """Return the registry rules (rule and method) that could change something and are in no list of this module."""
-    missed = set()
-    for rule, method in rules:
-        found = _ROUTE.search(rule)
-        known = found is not None and (f"{method} {found[1]}" in RECORDED or f"{method} {found[1]}" in LEFT_OUT)
-        if method in MUTATING and _REGISTRY.search(rule) and not known:
-            missed.add(f"{method} {rule}")
-    return sorted(missed)
+def uncovered(rules: Iterable[tuple[str, str]], prefix: str = "") -> list[str]:
+    """Return the rules (rule and method) that could change something and are in no table.
+
+    ``prefix`` is what the server puts before every rule (``--static-prefix``). A rule outside MLflow's own interface
+    counts as well: one of a wrapped application may change what MLflow keeps.
+    """
+    actions = {(action_of(rule.removeprefix(prefix), method), rule) for rule, method in rules if method in MUTATING}
+    return sorted({f"{action.split()[0]} {rule}" for action, rule in actions if not _is_known(action)})
+
+
+def is_of_mlflow(rule: str) -> bool:
+    """Tell whether a rule belongs to MLflow's interface, whichever application serves it."""
+    return _OF_MLFLOW.search(rule) is not None
+
+
+def _is_known(action: str) -> bool:
+    return action in RECORDED or action in LEFT_OUT
 
 
 def allowed_fields(route: Route, body: object) -> dict[str, Any]:

@@ -4,17 +4,22 @@
 - ``LINEAGE_TOKEN``, or ``LINEAGE_TOKEN_FILE``: the source's token, or a file with it, read again when it changes.
 - ``LINEAGE_MLFLOW_APP``: the application to wrap: ``none`` (default), ``basic-auth``, any ``mlflow.app`` entry point.
 - ``LINEAGE_MLFLOW_REGISTRY``: the registry's name in keys, ``mlflow`` by default; choose the source's instance name.
-- ``LINEAGE_SPOOL``: a folder in which facts wait, ``./lineage-spool`` by default; on a disk that survives a restart.
+- ``LINEAGE_SPOOL``: a folder in which facts wait, ``./lineage-spool`` by default; on a disk that survives a restart. Or
+  ``service``: no disk, and the service acknowledges each intent before the change.
 - ``LINEAGE_ARTIFACTS``: what is read of the files of runs and logged models: ``hash`` (default: path, size, SHA-256),
   ``list`` (path and size) or ``off``. Of one run at most ``LINEAGE_ARTIFACTS_FILES`` files (500) are listed, and
   ``LINEAGE_ARTIFACTS_MIB`` MiB (256) read, the smallest files first; a file beyond is listed without its digest.
 - ``LINEAGE_CONVENTIONS``: a YAML file that says what the names of parameters and tags mean, instead of the one that
   comes with the plugin (``conventions.yaml``).
 - ``LINEAGE_ON_OUTAGE``: ``block`` registry writes that cannot be recorded (default), or ``allow`` them with a gap.
+- ``LINEAGE_TRUSTED_USER_HEADER``: the header in which a proxy that authenticates names the user; believed only from
+  ``LINEAGE_TRUSTED_PROXIES``, addresses or networks (``10.0.0.0/8``) separated by commas.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +31,10 @@ from collectors.mlflow.conventions import Conventions, ConventionsError, load, s
 
 OWN_APP: Final = "lineage"
 _MOST: Final = 100_000
+SERVICE: Final = "service"
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class PluginSettingsError(ValueError):
@@ -34,21 +43,24 @@ class PluginSettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PluginSettings:
-    """How the plugin of one MLflow server is set up."""
+    """How the plugin of one MLflow server is set up. Without ``spool`` there is no disk: the service takes intents."""
 
     url: str
     token: Token
     app: str
     registry: str
-    spool: Path
+    spool: Path | None
     block: bool
     artifacts: ArtifactWish = field(default_factory=ArtifactWish)
     conventions: Conventions = field(default_factory=shipped)
+    user_header: str | None = None
+    proxies: tuple[Network, ...] = ()
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str]) -> PluginSettings:
         """Read the settings; PluginSettingsError names the first that is missing or wrong."""
         _refuse_what_is_not_offered(environment)
+        header = _header(environment.get("LINEAGE_TRUSTED_USER_HEADER", ""))
         return cls(
             url=_url(environment),
             token=_token(environment),
@@ -58,6 +70,8 @@ class PluginSettings:
             block=_block(environment.get("LINEAGE_ON_OUTAGE", "block")),
             artifacts=_artifacts(environment),
             conventions=_conventions(environment.get("LINEAGE_CONVENTIONS", "")),
+            user_header=header,
+            proxies=_proxies(environment.get("LINEAGE_TRUSTED_PROXIES", ""), needed=header is not None),
         )
 
     @property
@@ -70,11 +84,6 @@ def _refuse_what_is_not_offered(environment: Mapping[str, str]) -> None:
     """Refuse settings that would be without effect: somebody who set one relies on it."""
     if environment.get("LINEAGE_ENFORCE", "off") != "off":
         raise PluginSettingsError("LINEAGE_ENFORCE is not offered by this release: the plugin records and does not ask")
-    if environment.get("LINEAGE_TRUSTED_USER_HEADER"):
-        raise PluginSettingsError(
-            "LINEAGE_TRUSTED_USER_HEADER is not offered by this release; name the application that authenticates "
-            "in LINEAGE_MLFLOW_APP"
-        )
 
 
 def _url(environment: Mapping[str, str]) -> str:
@@ -100,13 +109,34 @@ def _app(name: str) -> str:
     return name or "none"
 
 
-def _spool(path: str) -> Path:
-    if path == "service":
+def _spool(path: str) -> Path | None:
+    return None if path == SERVICE else Path(path).absolute()
+
+
+def _header(name: str) -> str | None:
+    if name and not _HEADER.match(name):
         raise PluginSettingsError(
-            "LINEAGE_SPOOL=service (no disk: the service acknowledges each intent) is not offered by this release; "
-            "give a folder on a disk that survives a restart"
+            f"LINEAGE_TRUSTED_USER_HEADER is the name of one header, such as X-Forwarded-User, not {name!r}"
         )
-    return Path(path).absolute()
+    return name or None
+
+
+def _proxies(text: str, *, needed: bool) -> tuple[Network, ...]:
+    """Read addresses and networks; of use only with a header to believe."""
+    if not needed:
+        return ()
+    try:
+        found = tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise PluginSettingsError(
+            f"LINEAGE_TRUSTED_PROXIES holds addresses or networks such as 10.0.0.7 or 10.0.0.0/8: {error}"
+        ) from error
+    if not found:
+        raise PluginSettingsError(
+            "LINEAGE_TRUSTED_USER_HEADER is believed from nobody: name the proxies that set it, "
+            "in LINEAGE_TRUSTED_PROXIES"
+        )
+    return found
 
 
 def _block(word: str) -> bool:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from collectors.mlflow import registry_rows
+from collectors.mlflow.accounts import read_account, read_rights
 from collectors.mlflow.act import Before, Version
 from collectors.mlflow.routes import Route
 from collectors.mlflow.translate import copied_version, logged_model
 
 _PAGE: Final = 1000
+_NOT_THERE: Final = "RESOURCE_DOES_NOT_EXIST"
 _PROMPT_TAG: Final = "mlflow.prompt.is_prompt"
 _log = logging.getLogger("lineage.mlflow")
 
@@ -24,18 +27,72 @@ _log = logging.getLogger("lineage.mlflow")
 def read_before(route: Route, fields: Mapping[str, Any]) -> Before:
     """Return what the registry holds of the things that a request names; never raises."""
     try:
-        if route.path.startswith("runs/"):
-            return Before()
-        if route.path == "registered-models/create":
-            return Before(prompt=_tagged_prompt(fields))
-        if route.path == "model-versions/create":
-            return _before_new_version(fields)
-        return _before_change(route, fields)
+        return _before(route, fields)
     except Exception as error:  # noqa: BLE001  any store, any error: the request itself must go on
-        if getattr(error, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
-            return Before()
-        _log.warning("the registry could not be asked before %s: %s", route.action, error)
-        return Before(readable=False)
+        if getattr(error, "error_code", None) == _NOT_THERE:
+            return Before(known="nothing")
+        _log.warning("MLflow's stores could not be asked before %s: %s", route.action, type(error).__name__)
+        return Before(known="nothing", readable=False)
+
+
+def _before(route: Route, fields: Mapping[str, Any]) -> Before:
+    if route.about_rights:
+        return _before_rights(route, fields)
+    if route.path == "registered-models/create":
+        return Before(prompt=_tagged_prompt(fields), known="nothing")
+    if route.path == "model-versions/create":
+        return _before_new_version(fields)
+    if not route.path.startswith(("registered-models/", "model-versions/")):
+        return Before()
+    return _before_change(route, fields)
+
+
+def _before_rights(route: Route, fields: Mapping[str, Any]) -> Before:
+    username = fields.get("username")
+    account = read_account(str(username)) if username else None
+    whole = route.path.startswith("roles/") or route.path == "users/delete"
+    return Before(account=account, rights=read_rights() if whole else None)
+
+
+def is_known(route: Route, fields: Mapping[str, Any], workspace: str | None) -> bool:
+    """Tell whether MLflow has what a request names, where that was not read before it.
+
+    Asked only of attempts that made no fact: a new version's model, a run, a logged model.
+    """
+    run, model = fields.get("run_id") or fields.get("run_uuid"), fields.get("model_id")
+    if not (run or model or route.path == "model-versions/create"):
+        return True
+    try:
+        from mlflow.server import handlers
+
+        with in_workspace(workspace):
+            if route.path == "model-versions/create":
+                _registry().get_registered_model(str(fields.get("name")))
+            elif run:
+                handlers._get_tracking_store().get_run(str(run))  # noqa: SLF001
+            elif model:
+                handlers._get_tracking_store().get_logged_model(str(model))  # noqa: SLF001
+    except Exception as error:  # noqa: BLE001  any store, any error: a thing that cannot be asked for is not known
+        _log.debug("what %s names is not known: %s", route.action, type(error).__name__)
+        return False
+    return True
+
+
+def runs_of_experiment(experiment: str, workspace: str | None) -> Iterator[tuple[str, bool]]:
+    """Give the id of each run of an experiment, and whether it is deleted now."""
+    from mlflow.entities import ViewType
+    from mlflow.server import handlers
+
+    with in_workspace(workspace):
+        token = None
+        while True:
+            page = handlers._get_tracking_store().search_runs(  # noqa: SLF001
+                [experiment], "", ViewType.ALL, max_results=_PAGE, page_token=token
+            )
+            yield from ((one.info.run_id, one.info.lifecycle_stage == "deleted") for one in page)
+            token = page.token
+            if not token:
+                return
 
 
 def read_run(run_id: str, workspace: str | None) -> Mapping[str, Any]:
@@ -86,6 +143,7 @@ def _before_new_version(fields: Mapping[str, Any]) -> Before:
     copied = copied_version(source)
     return Before(
         prompt=_tagged_prompt(fields),
+        known="model",
         source_run=_run_of_logged_model(str(made)) if made else None,
         parent_created_ms=_registry().get_model_version(*copied).creation_timestamp if copied else None,
     )
@@ -100,16 +158,46 @@ def _run_of_logged_model(model_id: str) -> str | None:
 
 
 def _before_change(route: Route, fields: Mapping[str, Any]) -> Before:
-    registry, name = _registry(), str(fields["name"])
+    registry, name = _registry(), str(fields.get("name"))
     version = fields.get("version")
+    if registry_rows.is_sql(registry):
+        return _by_one_statement(registry, route, fields)
     prompt = bool(registry.get_registered_model(name)._is_prompt())  # noqa: SLF001
-    several = route.path == "registered-models/rename" or bool(fields.get("archive_existing_versions"))
-    named = registry.get_model_version(name, str(version)) if version else None
+    several = _touches_several(route, fields)
+    named = _version(registry, name, str(version)) if version else None
     return Before(
         prompt=prompt,
         created_ms=named.creation_timestamp if named else None,
+        known="model" if version and named is None else "all",
         versions=tuple(_versions(registry, name, prompt=prompt)) if several else (),
     )
+
+
+def _touches_several(route: Route, fields: Mapping[str, Any]) -> bool:
+    return route.path == "registered-models/rename" or bool(fields.get("archive_existing_versions"))
+
+
+def _by_one_statement(registry: Any, route: Route, fields: Mapping[str, Any]) -> Before:
+    name, version = str(fields.get("name")), fields.get("version")
+    found = registry_rows.held(registry, name, None if version is None else str(version))
+    if found is None:
+        return Before(known="nothing")
+    return Before(
+        prompt=found.prompt,
+        created_ms=found.created_ms,
+        known="model" if version is not None and found.created_ms is None else "all",
+        versions=tuple(registry_rows.versions(registry, name)) if _touches_several(route, fields) else (),
+    )
+
+
+def _version(registry: Any, name: str, version: str) -> Any:
+    """Return a version of a model that is there; None if that version is not."""
+    try:
+        return registry.get_model_version(name, version)
+    except Exception as error:
+        if getattr(error, "error_code", None) in (_NOT_THERE, "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
 
 
 def _versions(registry: Any, name: str, *, prompt: bool) -> list[Version]:

@@ -9,15 +9,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from collectors.mlflow import logged_models
 from collectors.mlflow.act import Act, fitting, pairs, present
 from collectors.mlflow.addresses import without_secrets
-from collectors.mlflow.routes import NAMING
+from collectors.mlflow.credentials import hidden_value
+from collectors.mlflow.rights import rights_changed
 from graph_schema import names
 from graph_schema.clear_keys import CLEAR_KEYS
 
@@ -31,12 +32,24 @@ Facts = Iterator[dict[str, Any]]
 
 
 def translate(act: Act) -> list[dict[str, Any]]:
-    """Return the facts of a registry request, or of a run's deletion and restoration; [] if nothing happened."""
+    """Return the facts of a request in path; [] if nothing happened, or nothing that one fact could tell."""
     if act.status in _DENIED:
         return [_denied(act)] if act.user is not None else []
+    if act.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return [unresolved(act, f"MLflow answered {act.status}")]
     if act.status >= HTTPStatus.BAD_REQUEST:
         return []
-    return list(_FACTS[act.route.action](act))
+    if act.route.about_rights:
+        return list(rights_changed(act))
+    make = _FACTS.get(act.route.action)
+    return list(make(act)) if make else []
+
+
+def unresolved(act: Act, reason: str) -> dict[str, Any]:
+    """Return the fact that a change was about to be made, and that nobody saw whether it was."""
+    return act.fact(
+        "attempt.unresolved", {"action": act.route.action, "node": act.node, "reason": reason, "detail": act.told}
+    )
 
 
 def is_denial(status: int) -> bool:
@@ -133,14 +146,21 @@ def _alias_removed(act: Act) -> Facts:
 
 def _tag_set(act: Act) -> Facts:
     key, value = str(act.fields["key"]), str(act.fields.get("value", ""))
-    shown = {"value": value[:1024]} if key in CLEAR_KEYS else {"hidden": fitting(value)}
-    tag = act.fact("tag.set", {"node": _node(act), "name": key, "claims": act.conventions.claims([(key, value)])})
+    claims = act.conventions.claims([(key, value)])
+    value = fitting(hidden_value(key, value))
+    shown = {"value": value[:1024]} if key in CLEAR_KEYS else {"hidden": value}
+    tag = act.fact("tag.set", {"node": _tagged_node(act), "name": key, "claims": claims})
     yield {**tag, "body": {**tag["body"], **shown}}
 
 
 def _tag_removed(act: Act) -> Facts:
     key = str(act.fields["key"])
-    yield act.fact("tag.removed", {"node": _node(act), "name": key, "meant": act.conventions.meant(key)})
+    yield act.fact("tag.removed", {"node": _tagged_node(act), "name": key, "meant": act.conventions.meant(key)})
+
+
+def _described(act: Act) -> Facts:
+    description = fitting(act.fields.get("description", ""))
+    yield act.fact("description.changed", {"node": _tagged_node(act), "description": description})
 
 
 def _run_deleted(act: Act) -> Facts:
@@ -152,14 +172,9 @@ def _run_restored(act: Act) -> Facts:
 
 
 def _denied(act: Act) -> dict[str, Any]:
-    shown = {key: value for key, value in act.fields.items() if key in NAMING}
-    body = {
-        "action": act.route.action,
-        "node": _node(act),
-        "status": act.status,
-        "detail": fitting(json.dumps(shown, sort_keys=True, ensure_ascii=False)),
-    }
-    return act.fact("attempt.denied", body)
+    return act.fact(
+        "attempt.denied", {"action": act.route.action, "node": act.node, "status": act.status, "detail": act.told}
+    )
 
 
 def _named_version(act: Act) -> dict[str, Any]:
@@ -167,15 +182,10 @@ def _named_version(act: Act) -> dict[str, Any]:
     return {"model": act.model(name), "version": version, "created_ms": act.before.created_ms}
 
 
-def _node(act: Act) -> str | None:
-    """Return the key of the thing that a request names; None if it names none."""
-    name, version = act.fields.get("name"), act.fields.get("version")
-    run = act.fields.get("run_id") or act.fields.get("run_uuid")
-    if name and version:
-        return act.version(str(name), str(version), act.before.created_ms)
-    if name:
-        return act.model(str(name))
-    return names.run(str(run)) if run else None
+def _tagged_node(act: Act) -> str:
+    """Return the key of what a tag is on: MLflow has it, since it answered that the tag was set."""
+    name, version = str(act.fields["name"]), act.fields.get("version")
+    return act.version(name, str(version), act.before.created_ms) if version else act.model(name)
 
 
 def _answered(act: Act, part: str) -> Mapping[str, Any]:
@@ -191,6 +201,8 @@ _FACTS: Final[Mapping[str, Callable[[Act], Facts]]] = {
     "DELETE registered-models/alias": _alias_removed,
     "POST registered-models/set-tag": _tag_set,
     "DELETE registered-models/delete-tag": _tag_removed,
+    "PATCH registered-models/update": _described,
+    "PATCH model-versions/update": _described,
     "POST model-versions/create": _version_created,
     "POST model-versions/transition-stage": _stage_changed,
     "DELETE model-versions/delete": _version_deleted,
@@ -198,4 +210,5 @@ _FACTS: Final[Mapping[str, Callable[[Act], Facts]]] = {
     "DELETE model-versions/delete-tag": _tag_removed,
     "POST runs/delete": _run_deleted,
     "POST runs/restore": _run_restored,
+    **logged_models.FACTS,
 }

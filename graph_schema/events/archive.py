@@ -1,6 +1,6 @@
 """Facts about the archive itself: its opening, its sources, what it refused, what it noticed.
 
-Only the installation writes these, except ``collector.reported`` and ``attempt.denied``, which a
+Only the installation writes these, except ``collector.reported`` and the ``attempt.…`` ones, which a
 source may be granted by name.
 """
 
@@ -157,6 +157,43 @@ class AttemptUnresolved(Event):
     type: Annotated[Literal["attempt.unresolved"], NAME]
     ev: Annotated[Literal[1], NAME] = 1
     body: AttemptUnresolvedBody
+
+
+class AttemptIntendedBody(Body):
+    """A change that is about to be made in a foreign system; what concludes it has the same ``act``."""
+
+    action: Text
+    act: Text
+    node: AnyKey | None = None
+    detail: Private | None = None
+
+
+class AttemptIntended(Event):
+    """A change is about to be made: said before it by an observer that keeps nothing itself."""
+
+    family: ClassVar[str] = "attempt.denied"
+
+    type: Annotated[Literal["attempt.intended"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: AttemptIntendedBody
+
+
+class AttemptConcludedBody(Body):
+    """The intent of which everything is told that there is: its change is a fact of its own, or it was not made."""
+
+    action: Text
+    act: Text
+    node: AnyKey | None = None
+
+
+class AttemptConcluded(Event):
+    """What came of an intent is told. An intent that nothing concludes is a change of unknown outcome."""
+
+    family: ClassVar[str] = "attempt.denied"
+
+    type: Annotated[Literal["attempt.concluded"], NAME]
+    ev: Annotated[Literal[1], NAME] = 1
+    body: AttemptConcludedBody
 
 
 class AccessDeniedBody(Body):

@@ -43,6 +43,8 @@ AnyEvent = Annotated[
     | archive.CollectorReported
     | archive.AttemptDenied
     | archive.AttemptUnresolved
+    | archive.AttemptIntended
+    | archive.AttemptConcluded
     | archive.AccessDenied
     | archive.PayloadQuarantined
     | archive.ClockAnomaly

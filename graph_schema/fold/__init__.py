@@ -52,6 +52,8 @@ _FOLDS: Final[dict[str, Callable[[Mapping[str, Any], Changes], None]]] = {
     "collector.reported": archive.fold_reported,
     "attempt.denied": archive.fold_attempt,
     "attempt.unresolved": archive.fold_attempt,
+    "attempt.intended": archive.fold_intent,
+    "attempt.concluded": archive.fold_intent,
     "access.denied": archive.fold_nothing,
     "payload.quarantined": archive.fold_nothing,
     "clock.anomaly": archive.fold_nothing,

@@ -20,6 +20,14 @@ def fold_attempt(record: Mapping[str, Any], changes: Changes) -> None:
         changes.point(body["node"], "attempt", {"action": body["action"], "outcome": outcome})
 
 
+def fold_intent(record: Mapping[str, Any], changes: Changes) -> None:
+    """Fold an intent, or its conclusion: one slot for each act, so that an open one is seen."""
+    body = record["body"]
+    if "node" in body:
+        value = {"action": body["action"], "concluded": record["type"] == "attempt.concluded"}
+        changes.point(body["node"], f"intent:{body['act']}", value)
+
+
 def fold_opened(record: Mapping[str, Any], changes: Changes) -> None:
     """Fold the genesis: the installation is the source of its own commands."""
     changes.set(changes.source, {"origin": record["body"]["origin"], "method": "in_path"})

@@ -10,9 +10,11 @@ from lineage_service.queries.asking import Asking, node_key
 from lineage_service.queries.coverage import LINEAGE, MOVEMENT, seen_by
 from lineage_service.queries.deployments import told_afterwards
 from lineage_service.queries.versions import VersionNames, same_versions, undated, versions_of
-from lineage_service.store.protocol import PointQuery
+from lineage_service.store.protocol import Point, PointQuery
 
 MAX_ROWS = 1000
+INTENT = "intent:"
+"""Slots of intents: one that is concluded is no row, since what came of it is; an open one says nobody saw that."""
 
 
 def history(asking: Asking, node: str, after: str | None = None, limit: int = 200) -> Answer[HistoryValue]:
@@ -56,10 +58,18 @@ def _happened(asking: Asking, key: str) -> dict[bytes, int]:
         for row in facts.rows:
             if version_names.resolve(subject, instant_of(row.order)) in about:
                 happened[row.order] = row.seq
-    for point in asking.reader.points(PointQuery(subjects=sorted(subjects)), asking.cut):
+    points = list(asking.reader.points(PointQuery(subjects=sorted(subjects)), asking.cut))
+    concluded = {(point.subject, point.slot) for point in points if _concludes(point)}
+    for point in points:
+        if (point.subject, point.slot) in concluded:
+            continue
         if version_names.resolve(point.subject, instant_of(point.order)) in about:
             happened[point.order] = point.seq
     return happened
+
+
+def _concludes(point: Point) -> bool:
+    return point.slot.startswith(INTENT) and point.value["concluded"] is True
 
 
 def _cursor(text: str) -> bytes:
@@ -72,6 +82,9 @@ def _cursor(text: str) -> bytes:
 def _row(asking: Asking, seq: int, gaps: list[Gap]) -> HistoryRow:
     record = asking.record(seq)
     body = record["body"]
+    if record["type"] in {"attempt.unresolved", "attempt.intended"}:
+        detail = "whether this change was made is not known"
+        gaps.append(Gap(kind="not_recorded", subject=f"record {seq}", detail=detail))
     gaps += told_afterwards(record)
     return HistoryRow(
         occurred_at=record["occurred_at"],
@@ -133,6 +146,7 @@ def _what(event_type: str, body: dict[str, Any], *, seen: bool) -> str:
         + (f" ({body['change']})" if "change" in body else ""),
         "attempt.denied": lambda: f"denied: {body['action']}",
         "attempt.unresolved": lambda: f"outcome unknown: {body['action']}",
+        "attempt.intended": lambda: f"outcome unknown: {body['action']}",
         "tag.set": lambda: f"tag {body['name']} set",
         "tag.removed": lambda: f"tag {body['name']} removed",
     }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,11 @@ class WatchedMlflow:
         return self.server.url
 
 
+def about(receiver: Receiver, kind: str, model: str) -> list[dict[str, Any]]:
+    """Give the facts of a kind that name a model of the test registry."""
+    return [event for event in receiver.of_type(kind) if event["body"].get("model") == f"model:{REGISTRY}::{model}"]
+
+
 def plugin_environment(receiver: Receiver, spool: Path, **more: str) -> dict[str, str]:
     """Give the settings of a plugin that delivers to `receiver`."""
     return {
@@ -42,7 +48,8 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedMlflow]:
     folder = tmp_path_factory.mktemp("mlflow")
     spool = folder / "spool"
     with receiving() as receiver:
-        server = start_mlflow(folder, plugin_environment(receiver, spool))
+        trusted = {"LINEAGE_TRUSTED_USER_HEADER": "X-Forwarded-User", "LINEAGE_TRUSTED_PROXIES": "127.0.0.1,10.9.9.9"}
+        server = start_mlflow(folder, plugin_environment(receiver, spool, **trusted))
         try:
             yield WatchedMlflow(server, receiver, spool)
         finally:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,14 +71,23 @@ def free_port() -> int:
         return port
 
 
-def start_mlflow(folder: Path, environment: Mapping[str, str], *, workers: int = 1) -> MlflowProcess:
+def start_mlflow(
+    folder: Path,
+    environment: Mapping[str, str],
+    *,
+    workers: int = 1,
+    app: str | None = "lineage",
+    options: Sequence[str] = (),
+) -> MlflowProcess:
     """Start `mlflow server --app-name lineage` on SQLite below `folder`, and wait until it answers.
 
-    `environment` holds the plugin's settings; settings of whoever runs the tests do not reach the server.
+    `app` may be another one, or None for MLflow by itself; `options` are added to the command. `environment` holds
+    the plugin's settings; settings of whoever runs the tests do not reach the server.
     """
     port = free_port()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LINEAGE_", "MLFLOW_"))}
-    command = [sys.executable, "-m", "mlflow", "server", "--app-name", "lineage", "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", *options]
+    command += ["--app-name", app] if app else []
     command += ["--port", str(port), "--workers", str(workers), "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
     with (folder / "mlflow.log").open("ab") as log:

@@ -1,20 +1,14 @@
 """The plugin inside a real MLflow server, asked by real clients; what arrives at a receiver is what counts."""
 
 import json
-import time
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from collectors.mlflow.routes import uncovered
 from graph_schema.times import parse_time
-from tests.journeys.conftest import REGISTRY, WatchedMlflow, plugin_environment
-from tests.journeys.mlflow_server import MlflowProcess, start_mlflow
-from tests.journeys.receiver import Receiver, receiving
+from tests.journeys.conftest import REGISTRY, WatchedMlflow, about
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -34,11 +28,6 @@ def client(mlflow: WatchedMlflow, monkeypatch: pytest.MonkeyPatch) -> Any:
         warnings.simplefilter("ignore")
         from mlflow import MlflowClient
     return MlflowClient(mlflow.url)
-
-
-def about(receiver: Receiver, kind: str, model: str) -> list[dict[str, Any]]:
-    """Give the facts of a kind that name a model of the test registry."""
-    return [event for event in receiver.of_type(kind) if event["body"].get("model") == f"model:{REGISTRY}::{model}"]
 
 
 def made(client: Any, name: str, versions: int) -> list[Any]:
@@ -135,6 +124,20 @@ def test_a_prompt_is_no_model(mlflow: WatchedMlflow, client: Any) -> None:
     for kind in ("model.declared", "model_version.registered", "alias.moved"):
         assert len([e for e in mlflow.received.of_type(kind) if e["body"]["model"] == prompt]) == 1
     assert about(mlflow.received, "model.declared", "greeting") == []
+    client.set_prompt_tag("greeting", "tone", "warm")
+    client.delete_prompt_tag("greeting", "tone")
+    client.delete_prompt_alias("greeting", "live")
+    client.delete_prompt_version("greeting", "1")
+    client.delete_prompt("greeting")
+
+    def ends() -> list[dict[str, Any]]:
+        return [e["body"] for e in mlflow.received.of_type("model.deleted") if e["body"]["model"] == prompt]
+
+    mlflow.received.wait_for(lambda: len(ends()) == 1)
+    for kind in ("alias.removed", "model_version.deleted"):
+        assert len([e for e in mlflow.received.of_type(kind) if e["body"]["model"] == prompt]) == 1
+    for kind in ("tag.set", "tag.removed"):
+        assert [e for e in mlflow.received.of_type(kind) if e["body"]["node"] == prompt and e["body"]["name"] == "tone"]
 
 
 def test_a_run_is_read_whole_at_its_end(mlflow: WatchedMlflow, client: Any) -> None:
@@ -240,138 +243,116 @@ def test_without_a_spool_no_registry_write_and_everything_else_goes_on(mlflow: W
     mlflow.received.wait_for(lambda: run_states() == ["started", "complete"])
 
 
-def test_every_registry_route_of_this_release_is_recorded_or_left_out_with_a_reason() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from mlflow.server import app
-    rules = [(rule.rule, method) for rule in app.url_map.iter_rules() for method in rule.methods or ()]
-    assert any("transition-stage" in rule for rule, _ in rules)
-    assert uncovered(rules) == []
-    assert uncovered([*rules, ("/api/2.0/mlflow/model-versions/promote", "POST")]) == [
-        "POST /api/2.0/mlflow/model-versions/promote"
+def test_descriptions_are_facts_and_credentials_in_free_text_are_removed(mlflow: WatchedMlflow, client: Any) -> None:
+    secrets = ("hunter2-long-secret", "ghp_0123456789abcdefghijABCDEFGHIJ", "AKIAIOSFODNN7EXAMPLE")
+    (version,) = made(client, "described", 1)
+    client.update_registered_model("described", f"Scores. Data: postgresql://bot:{secrets[0]}@db.example/credit")
+    client.update_model_version("described", "1", "")
+    client.set_registered_model_tag("described", "ci", f"token={secrets[1]}")
+    client.set_model_version_tag("described", "1", "deploy.password", secrets[0])
+    client.create_model_version("described", source=f"s3://models/m?X-Amz-Credential={secrets[2]}&versionId=3")
+    client.set_registered_model_alias("described", "last", "1")
+    mlflow.received.wait_for(lambda: len(about(mlflow.received, "alias.moved", "described")) == 1)
+    model, first = f"model:{REGISTRY}::described", f"model_version:{REGISTRY}::described/1@{version.creation_timestamp}"
+    changed = mlflow.received.of_type("description.changed")
+    assert [fact["body"] for fact in changed] == [
+        {"node": model, "description": "Scores. Data: postgresql://db.example/credit"},
+        {"node": first},
     ]
+    tags = {event["body"]["name"]: event["body"].get("hidden") for event in mlflow.received.of_type("tag.set")}
+    assert (tags["ci"], tags["deploy.password"]) == ("token=***", "***")
+    spooled = b"".join(path.read_bytes() for path in mlflow.spool.iterdir() if path.name.startswith("events-"))
+    intents = b"".join(path.read_bytes() for path in mlflow.spool.glob("intents-*"))
+    sent = json.dumps([request.events for request in mlflow.received.requests]).encode()
+    for secret in secrets:
+        assert secret.encode() not in spooled + intents + sent + mlflow.server.log.encode()
+    assert {path.stat().st_mode & 0o777 for path in mlflow.spool.iterdir()} == {0o600}
+    assert mlflow.spool.stat().st_mode & 0o777 == 0o700
 
 
-# ----------------------------------------------------------------------------------- around MLflow's own authentication
+def test_a_logged_model_is_made_given_to_a_run_finished_tagged_and_deleted(mlflow: WatchedMlflow, client: Any) -> None:
+    from mlflow.entities import LoggedModelOutput, LoggedModelParameter
+
+    run = client.create_run("0").info.run_id
+    params = [LoggedModelParameter("C", "1.0")]
+    model = client.create_logged_model("0", name="credit", source_run_id=run, model_type="classifier").model_id
+    client.log_model_params(model, {one.key: one.value for one in params})
+    client.log_outputs(run, [LoggedModelOutput(model, 0)])
+    client.finalize_logged_model(model, "READY")
+    client.set_logged_model_tags(model, {"owner": "Ada", "semver": "1.2.0"})
+    client.delete_logged_model_tag(model, "owner")
+    client.delete_logged_model(model)
+    key = f"logged_model:{REGISTRY}::{model}"
+
+    def observed() -> list[dict[str, Any]]:
+        facts = mlflow.received.of_type("logged_model.observed")
+        return [fact["body"] for fact in facts if fact["body"]["logged_model"] == key]
+
+    mlflow.received.wait_for(lambda: len(observed()) == 4)
+    whole = {name: value for body in observed() for name, value in body.items()}
+    assert (whole["run"], whole["model_type"], whole["state"], whole["existence"]) == (
+        run, "classifier", "ready", "deleted",
+    )  # fmt: skip
+    assert ["C", "1.0"] in whole["params"]
+    named = [event["body"].get("logged_models") for event in mlflow.received.of_type("run.observed")]
+    assert [key] in named
+    tags = {e["body"]["name"]: e["body"] for e in mlflow.received.of_type("tag.set") if e["body"]["node"] == key}
+    assert tags["semver"]["value"] == "1.2.0"
+    assert tags["owner"]["hidden"] == "Ada"
 
 
-class Authenticated:
-    """A server with the plugin around `basic-auth`, which can be started again on the same folder."""
+def test_deleting_an_experiment_deletes_its_runs(mlflow: WatchedMlflow, client: Any) -> None:
+    experiment = client.create_experiment("trial")
+    runs = {client.create_run(experiment).info.run_id for _ in range(3)}
+    client.delete_experiment(experiment)
+    client.restore_experiment(experiment)
 
-    def __init__(self, folder: Path, receiver: Receiver) -> None:
-        self.folder = folder
-        self.received = receiver
-        (folder / "auth.ini").write_text(
-            f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/auth.db\nadmin_username = admin\n"
-            "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-        )
-        self.server = self.start()
+    def existences() -> list[tuple[str, str]]:
+        bodies = [event["body"] for event in mlflow.received.of_type("run.observed")]
+        return [(body["existence"], body["run"]) for body in bodies if body["run"] in runs and "existence" in body]
 
-    def start(self) -> MlflowProcess:
-        more = {
-            "LINEAGE_MLFLOW_APP": "basic-auth",
-            "MLFLOW_AUTH_CONFIG_PATH": str(self.folder / "auth.ini"),
-            "MLFLOW_AUTH_ADMIN_PASSWORD": "correct horse battery",
-            "MLFLOW_FLASK_SERVER_SECRET_KEY": "a key for tests only",
-        }
-        return start_mlflow(self.folder, plugin_environment(self.received, self.folder / "spool", **more))
-
-    def ask(self, user: str, method: str, route: str, **body: object) -> httpx.Response:
-        password = "correct horse battery" if user == "admin" else f"{user} has a long password"
-        url = f"{self.server.url}/api/2.0/mlflow/{route}"
-        return httpx.request(method, url, json=body, auth=(user, password), timeout=30)
+    mlflow.received.wait_for(lambda: len([word for word, _ in existences() if word == "restored"]) == 3)
+    assert {run for word, run in existences() if word == "restored"} == runs
 
 
-@pytest.fixture(scope="module")
-def authenticated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authenticated]:
-    with receiving() as receiver:
-        running = Authenticated(tmp_path_factory.mktemp("authenticated"), receiver)
-        try:
-            for user in ("alice", "bob"):
-                made_user = running.ask(
-                    "admin", "POST", "users/create", username=user, password=f"{user} has a long password"
-                )
-                assert made_user.status_code == httpx.codes.OK, made_user.text
-            yield running
-        finally:
-            running.server.stop()
+def moved_by(mlflow: WatchedMlflow, alias: str, *headers: tuple[str, str]) -> dict[str, Any]:
+    """Move an alias with headers of one's own; give the actor of the fact."""
+    body = {"name": "headers", "alias": alias, "version": "1"}
+    route = f"{mlflow.url}/api/2.0/mlflow/registered-models/alias"
+    raw = [(name.encode(), value.encode()) for name, value in headers]
+    assert httpx.post(route, json=body, headers=raw).status_code == httpx.codes.OK
+
+    def facts() -> list[dict[str, Any]]:
+        return [f for f in about(mlflow.received, "alias.moved", "headers") if f["body"]["alias"] == alias]
+
+    mlflow.received.wait_for(lambda: len(facts()) == 1)
+    return dict(facts()[0]["actor"])
 
 
-def test_an_authenticated_user_is_the_actor(authenticated: Authenticated) -> None:
-    for route, body in (
-        ("registered-models/create", {"name": "m1"}),
-        ("model-versions/create", {"name": "m1", "source": "s3://b/m"}),
-        ("model-versions/transition-stage", {"name": "m1", "version": "1", "stage": "Production"}),
-    ):
-        answer = authenticated.ask("alice", "POST", route, **body)
-        assert answer.status_code == httpx.codes.OK, answer.text
-    authenticated.received.wait_for(lambda: len(about(authenticated.received, "stage.transitioned", "m1")) == 1)
-    (fact,) = about(authenticated.received, "stage.transitioned", "m1")
-    issuer = f"mlflow:{REGISTRY}"
-    alice = {"issuer": issuer, "subject": "alice", "assurance": "authenticated", "via": "mlflow-basic-auth"}
-    assert fact["actor"] == alice
-    assert "not_before" not in fact["body"]
+def test_a_trusted_proxy_names_the_user_and_nobody_else_does(mlflow: WatchedMlflow, client: Any) -> None:
+    made(client, "headers", 1)
+    ada = {"issuer": f"mlflow:{REGISTRY}", "subject": "ada", "assurance": "authenticated", "via": "proxy-header"}
+    assert moved_by(mlflow, "plain", ("X-Forwarded-User", "ada")) == ada
+    assert moved_by(mlflow, "case", ("x-forwarded-USER", "ada")) == ada
+    assert moved_by(mlflow, "unicode", ("X-Forwarded-User", "zoë"))["subject"] == "zoë"
+    for alias, headers in {
+        "twice": [("X-Forwarded-User", "ada"), ("X-Forwarded-User", "eve")],
+        "underscores": [("X_Forwarded_User", "eve")],
+        "empty": [("X-Forwarded-User", "")],
+        "from_elsewhere": [("X-Forwarded-User", "eve"), ("X-Forwarded-For", "10.1.1.1")],
+        "address_of_a_proxy": [("X-Forwarded-User", "eve"), ("X-Forwarded-For", "10.9.9.9")],
+        "and_with_a_port": [("X-Forwarded-User", "eve"), ("X-Forwarded-For", "10.9.9.9:4711")],
+    }.items():
+        assert moved_by(mlflow, alias, *headers) == OBSERVED, alias
+    assert "the header X-Forwarded-User was ignored: it came more than once" in mlflow.server.log
 
 
-def test_a_denied_attempt_names_who_tried_what(authenticated: Authenticated) -> None:
-    for route, body in (
-        ("registered-models/create", {"name": "m2"}),
-        ("model-versions/create", {"name": "m2", "source": "s3://b/m"}),
-    ):
-        assert authenticated.ask("alice", "POST", route, **body).status_code == httpx.codes.OK
-    body = {"name": "m2", "version": "1", "stage": "Archived"}
-    denied = authenticated.ask("bob", "POST", "model-versions/transition-stage", **body)
-    assert denied.status_code == httpx.codes.FORBIDDEN
-    authenticated.received.wait_for(lambda: len(authenticated.received.of_type("attempt.denied")) == 1)
-    (fact,) = authenticated.received.of_type("attempt.denied")
-    (version,) = about(authenticated.received, "model_version.registered", "m2")
-    assert (fact["actor"]["subject"], fact["actor"]["assurance"]) == ("bob", "authenticated")
-    assert fact["body"]["action"] == "POST model-versions/transition-stage"
-    assert fact["body"]["status"] == httpx.codes.FORBIDDEN
-    assert fact["body"]["node"] == f"model_version:{REGISTRY}::m2/1@{version['body']['created_ms']}"
-    assert json.loads(fact["body"]["detail"]) == {"name": "m2", "stage": "Archived", "version": "1"}
-    assert about(authenticated.received, "stage.transitioned", "m2") == []
-
-
-def test_a_wrong_password_names_nobody(authenticated: Authenticated) -> None:
-    before = len(authenticated.received.of_type("attempt.denied"))
-    url = f"{authenticated.server.url}/api/2.0/mlflow/registered-models/create"
-    assert httpx.post(url, json={"name": "m3"}, auth=("alice", "wrong")).status_code == httpx.codes.UNAUTHORIZED
-    assert authenticated.ask("alice", "POST", "registered-models/create", name="m4").status_code == httpx.codes.OK
-    authenticated.received.wait_for(lambda: len(about(authenticated.received, "model.declared", "m4")) == 1)
-    assert len(authenticated.received.of_type("attempt.denied")) == before
-
-
-def spooled_bytes(folder: Path) -> bytes:
-    """Return all that lies in a spool; begun anew when a file is replaced while the server works on it."""
-    for _ in range(100):
-        try:
-            return b"".join(path.read_bytes() for path in folder.iterdir())
-        except FileNotFoundError:
-            time.sleep(0.05)
-    raise AssertionError(f"the files in {folder} never kept still")
-
-
-def test_passwords_are_nowhere_in_the_spool_or_the_facts(authenticated: Authenticated) -> None:
-    stored = spooled_bytes(authenticated.folder / "spool")
-    sent = json.dumps([request.events for request in authenticated.received.requests]).encode()
-    assert b"alice" in sent
-    assert b"password" not in stored + sent
-    assert b"correct horse" not in stored + sent
-
-
-def test_what_was_spooled_survives_a_crash_and_the_hole_is_reported(authenticated: Authenticated) -> None:
-    authenticated.received.down = True
-    assert authenticated.ask("alice", "POST", "registered-models/create", name="m5").status_code == httpx.codes.OK
-    authenticated.server.kill()
-    authenticated.received.down = False
-    assert about(authenticated.received, "model.declared", "m5") == []
-    authenticated.server = authenticated.start()
-    authenticated.received.wait_for(lambda: len(about(authenticated.received, "model.declared", "m5")) == 1)
-    assert authenticated.ask("alice", "POST", "registered-models/create", name="m6").status_code == httpx.codes.OK
-    authenticated.server.stop()
-    assert len(about(authenticated.received, "model.declared", "m6")) == 1
-    last = authenticated.received.of_type("collector.reported")[-1]
-    (crashed,) = about(authenticated.received, "model.declared", "m5")
-    assert parse_time(last["body"]["covered_from"]) > parse_time(crashed["occurred_at"])
-    assert parse_time(last["body"]["covered_to"]) > parse_time(last["body"]["covered_from"])
+def test_whom_a_machine_acts_for_is_kept_as_its_claim(mlflow: WatchedMlflow, client: Any) -> None:
+    if not about(mlflow.received, "model.declared", "headers"):
+        made(client, "headers", 1)
+    person = {"issuer": "github", "subject": "octo", "via": "github-actions", "ref": "https://ci.example/runs/1"}
+    header = ("X-Lineage-On-Behalf-Of", json.dumps({**person, "more": 1}))
+    assert moved_by(mlflow, "behalf", header) == {**OBSERVED, "on_behalf_of": person}
+    too_long = ("X-Lineage-On-Behalf-Of", json.dumps({**person, "ref": "x" * 3000}))
+    assert moved_by(mlflow, "too_long", too_long) == OBSERVED
+    assert moved_by(mlflow, "no_json", ("X-Lineage-On-Behalf-Of", "{octo")) == OBSERVED

@@ -18,7 +18,7 @@ from collectors.mlflow.artifact_store import ArtifactsElsewhereError, files_at
 from collectors.mlflow.artifacts import ArtifactWish, manifest, read_files
 from collectors.mlflow.whole_run import read_around
 from tests.journeys.conftest import REGISTRY, WatchedMlflow
-from tests.journeys.test_mlflow_plugin import spooled_bytes
+from tests.journeys.test_mlflow_accounts import spooled_bytes
 from tests.served import Served, serving
 
 pytestmark = pytest.mark.timeout(300)

@@ -83,6 +83,8 @@ CASES: Final = frozenset(
         "measure without a run",
         "dataset renamed",
         "job declared",
+        "intent",
+        "intent concluded",
     }
 )
 
@@ -146,6 +148,8 @@ def _of_one(event: Event) -> Iterator[str]:
         "attempt.denied": "attempt denied",
         "attempt.unresolved": "attempt of unknown outcome",
         "job.declared": "job declared",
+        "attempt.intended": "intent",
+        "attempt.concluded": "intent concluded",
     }
     flags = {
         simple.get(word, ""): True,

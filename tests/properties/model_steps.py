@@ -67,4 +67,12 @@ def an_attempt(w: World) -> None:
         w.say("attempt.unresolved", {"action": "POST x", "reason": "the process ended", **node})
 
 
-MODEL_STEPS = (a_logged_model, a_claim, a_description, a_right_elsewhere, an_attempt)
+def an_intent(w: World) -> None:
+    body = {"action": "POST x", "act": w.pick(("a-1", "a-2")), **({"node": w.few(MODELS)} if w.maybe() else {})}
+    one, two = w.moments(2)
+    w.say("attempt.intended", body, one)
+    if w.maybe():
+        w.say("attempt.concluded", body, two)
+
+
+MODEL_STEPS = (a_logged_model, a_claim, a_description, a_right_elsewhere, an_attempt, an_intent)

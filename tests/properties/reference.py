@@ -302,7 +302,7 @@ class Answers:
         """Return (occurred_at, type) of the records that set a property or a point of a node, in order.
 
         Of a version, of all that is one with it, ``@?`` in facts that mean it too; of a model or prompt, also what
-        happened to its versions.
+        happened to its versions. An intent that was concluded is left out, and so is its conclusion.
         """
         if node not in self.known:
             raise UnknownNodeError(f"no record up to number {self._cut.known_at} mentions {node}")
@@ -313,7 +313,9 @@ class Answers:
                 if names.kind_of(key) in KINDS and model_of(key) == asked:
                     one |= self.versions.thing(key)
         cut = self._cut
-        about = [(row.origin, row.key) for row in cut.rows] + [(point.origin, point.subject) for point in cut.points]
+        ended = {(point.subject, point.slot) for point in cut.points if point.value.get("concluded") is True}
+        points = [point for point in cut.points if (point.subject, point.slot) not in ended]
+        about = [(row.origin, row.key) for row in cut.rows] + [(point.origin, point.subject) for point in points]
         origins = {origin for origin, key in about if self.versions.resolve(key, origin.at) in one}
         return [(origin.occurred_at, origin.type) for origin in sorted(origins, key=lambda origin: origin.order)]
 

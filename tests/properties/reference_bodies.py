@@ -331,6 +331,13 @@ def _attempt(record: Body) -> Iterator[Said]:
         yield "point", body["node"], "attempt", {"action": body["action"], "outcome": outcome}
 
 
+def _intent(record: Body) -> Iterator[Said]:
+    body = record["body"]
+    if "node" in body:
+        concluded = record["type"] == "attempt.concluded"
+        yield "point", body["node"], f"intent:{body['act']}", {"action": body["action"], "concluded": concluded}
+
+
 def _nothing(_record: Body) -> Iterator[Said]:
     return iter(())
 
@@ -371,6 +378,8 @@ READ: Final[dict[str, Callable[[Body], Iterator[Said]]]] = {
     "role.revoked": _right,
     "attempt.denied": _attempt,
     "attempt.unresolved": _attempt,
+    "attempt.intended": _intent,
+    "attempt.concluded": _intent,
     "access.denied": _nothing,
     "payload.quarantined": _nothing,
     "clock.anomaly": _nothing,

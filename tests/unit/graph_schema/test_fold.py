@@ -69,6 +69,14 @@ def test_a_description_that_was_removed_leaves_a_tombstone() -> None:
     assert folded("description.changed", {"node": MODEL}).properties[MODEL] == {"description": None}
 
 
+def test_an_intent_and_its_conclusion_share_a_slot() -> None:
+    body = {"action": "POST x", "act": "a-1", "node": MODEL}
+    intended = folded("attempt.intended", body)
+    assert intended.points == [(MODEL, "intent:a-1", 0, {"action": "POST x", "concluded": False})]
+    concluded = folded("attempt.concluded", body)
+    assert concluded.points == [(MODEL, "intent:a-1", 0, {"action": "POST x", "concluded": True})]
+
+
 def test_attempts_are_points_of_what_they_were_aimed_at() -> None:
     denied = folded("attempt.denied", {"action": "POST x", "node": MODEL, "status": 403})
     assert denied.points == [(MODEL, "attempt", 0, {"action": "POST x", "outcome": "denied"})]

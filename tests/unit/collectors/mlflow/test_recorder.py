@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def spool(tmp_path: Path) -> Spool:
 
 
 def heartbeat(spool: Spool, clock: Clock, boot: str = "boot-1") -> Heartbeat:
-    return Heartbeat(spool, Problems(spool.path), IntentJournal(spool.path), clock, boot)
+    return Heartbeat(spool, Problems(spool.path), IntentJournal(spool.path), clock, boot, folder=spool.path)
 
 
 def reports(spool: Spool) -> list[dict[str, Any]]:
@@ -53,6 +54,15 @@ def reports(spool: Spool) -> list[dict[str, Any]]:
     for event in events:
         parse_event(event)
     return [event["body"] for event in events if event["type"] == "collector.reported"]
+
+
+def facts_of_type(spool: Spool, kind: str) -> list[dict[str, Any]]:
+    batch = spool.batch()
+    return [entry.event for entry in batch.entries if entry.event["type"] == kind] if batch else []
+
+
+def lines(journal: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in journal.read_bytes().rstrip(b"\0").splitlines()]
 
 
 def seconds(text: str) -> float:
@@ -122,13 +132,14 @@ def test_a_last_report_does_not_wait_for_its_time(spool: Spool, clock: Clock) ->
     assert stretches(spool) == [(0, 8), (8, 18)]
 
 
-def test_an_intent_of_a_dead_process_is_a_hole(spool: Spool, clock: Clock) -> None:
+def test_an_intent_of_a_dead_process_is_a_hole_and_an_attempt_of_unknown_outcome(spool: Spool, clock: Clock) -> None:
     program = (
         "import os; from pathlib import Path; from collectors.mlflow.intents import Intent, IntentJournal\n"
         f"journal = IntentJournal(Path({str(spool.path)!r}))\n"
-        f"journal.begin(Intent('one', {START + 5 * SECOND}, {{'action': 'POST model-versions/create', 'name': 'm'}}))\n"
-        f"journal.begin(Intent('two', {START + 6 * SECOND}, {{'action': 'POST registered-models/create'}}))\n"
-        "journal.settle('two'); os._exit(9)"
+        "told = {'action': 'POST model-versions/create', 'name': 'm', 'node': 'model:prod::m'}\n"
+        f"journal.begin(Intent('one', {START + 5 * SECOND}, told))\n"
+        f"two = Intent('two', {START + 6 * SECOND}, {{'action': 'POST registered-models/create'}})\n"
+        "journal.begin(two); journal.settle(two); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
     beating = heartbeat(spool, clock)
@@ -139,6 +150,11 @@ def test_an_intent_of_a_dead_process_is_a_hole(spool: Spool, clock: Clock) -> No
     assert "whether it took effect is not known" in body["problem"]
     assert "POST model-versions/create" in body["problem"]
     assert "registered-models" not in body["problem"]
+    (attempt,) = facts_of_type(spool, "attempt.unresolved")
+    assert attempt["source"]["event_id"] == "one"
+    assert attempt["body"]["node"] == "model:prod::m"
+    assert attempt["body"]["reason"] == "the MLflow process ended before it answered"
+    assert json.loads(attempt["body"]["detail"]) == {"name": "m"}
     assert list(spool.path.glob("intents-*")) == []
 
 
@@ -150,7 +166,7 @@ def test_the_intents_of_a_living_process_are_left_alone(tmp_path: Path) -> None:
     journal.begin(Intent("one", 1, {"action": "x"}))
     assert list(IntentJournal(tmp_path).unsettled()) == []
     (path,) = tmp_path.glob("intents-*")
-    assert json.loads(path.read_text()) == {"intent": "one", "at": 1, "action": "x"}
+    assert lines(path) == [{"intent": "one", "at": 1, "action": "x"}]
 
 
 def test_a_journal_whose_file_was_removed_makes_a_new_one(tmp_path: Path) -> None:
@@ -169,13 +185,17 @@ def test_a_journal_that_cannot_be_written_refuses_the_change(tmp_path: Path) -> 
         journal.begin(Intent("one", 1, {}))
 
 
-def test_a_journal_stays_small(tmp_path: Path) -> None:
+def test_a_journal_stays_small_and_loses_no_open_intent(tmp_path: Path) -> None:
     journal = IntentJournal(tmp_path)
     for n in range(300):
         journal.begin(Intent(str(n), n, {"name": "x" * 3000}))
-        journal.settle(str(n))
+        if n != 250:
+            journal.settle(Intent(str(n), n, {}))
+        (held,) = tmp_path.glob("intents-*")
+        assert held.stat().st_size <= (1 if n < 250 else 2) * 256 * 1024
     (path,) = tmp_path.glob("intents-*")
-    assert path.stat().st_size < 300 * 1024
+    assert {one["intent"] for one in lines(path) if "intent" in one} > {"250", "299"}
+    assert "250" not in {one["settled"] for one in lines(path) if "settled" in one}
 
 
 # --------------------------------------------------------------------------------------------------------- the recorder
@@ -202,7 +222,7 @@ def test_an_act_is_an_intent_then_a_fact_then_delivered(receiver: Receiver, tmp_
     recording.start()
     recording.intend(pending(), "alice")
     (journal,) = tmp_path.glob("intents-*")
-    told = json.loads(journal.read_text())
+    (told,) = lines(journal)
     assert (told["action"], told["user"], told["name"]) == ("DELETE registered-models/delete", "alice", "m")
     recording.conclude(pending(), 200, {}, "alice")
     receiver.wait_for(lambda: len(receiver.of_type("model.deleted")) == 1)
@@ -237,7 +257,7 @@ def test_allowed_without_a_record_becomes_a_hole(receiver: Receiver, tmp_path: P
     (tmp_path / "away").rename(folder)
     recording._heartbeat._problems.note(Problem("one more", START, START))
     texts = [problem.text for problem in recording._problems.take()]
-    assert any("allowed without an intent" in text for text in texts)
+    assert any("allowed without an intent on record" in text for text in texts)
 
 
 def test_facts_that_the_disk_refuses_wait_in_memory_and_come_later(receiver: Receiver, tmp_path: Path) -> None:
@@ -256,14 +276,17 @@ def test_facts_that_the_disk_refuses_wait_in_memory_and_come_later(receiver: Rec
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_an_outcome_that_nobody_knows_is_a_problem_and_no_fact(receiver: Receiver, tmp_path: Path, status: int) -> None:
+def test_an_unknown_outcome_is_a_problem_and_an_attempt(receiver: Receiver, tmp_path: Path, status: int) -> None:
     recording = recorder(receiver, tmp_path)
-    recording.intend(pending(), "alice")
-    recording.conclude(pending(), status, {}, "alice")
+    held = replace(pending(), before=Before(known="all"))
+    recording.intend(held, "alice")
+    recording.conclude(held, status, {}, "alice")
     (problem,) = recording._problems.take()
     assert "whether it took effect is not known" in problem.text
     assert problem.started == START
-    assert Spool(tmp_path).waiting() == 0
+    (fact,) = facts_of_type(Spool(tmp_path), "attempt.unresolved")
+    assert (fact["actor"]["subject"], fact["body"]["reason"]) == ("alice", f"MLflow answered {status}")
+    assert fact["body"]["node"] == "model:prod::m"
 
 
 def test_a_run_that_cannot_be_read_is_a_problem_and_the_next_is_recorded(receiver: Receiver, tmp_path: Path) -> None:

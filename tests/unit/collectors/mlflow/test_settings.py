@@ -38,9 +38,11 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         ({"LINEAGE_URL": "localhost:8765"}, "e.g. http://"),
         ({"LINEAGE_TOKEN": ""}, "LINEAGE_TOKEN_FILE"),
         ({"LINEAGE_TOKEN_FILE": "/run/token"}, "and not both"),
-        ({"LINEAGE_SPOOL": "service"}, "give a folder"),
         ({"LINEAGE_ENFORCE": "on"}, "LINEAGE_ENFORCE is not offered"),
-        ({"LINEAGE_TRUSTED_USER_HEADER": "X-User"}, "LINEAGE_MLFLOW_APP"),
+        ({"LINEAGE_TRUSTED_USER_HEADER": "X-User"}, "believed from nobody"),
+        ({"LINEAGE_TRUSTED_USER_HEADER": "X User"}, "the name of one header"),
+        ({"LINEAGE_TRUSTED_USER_HEADER": "X-User", "LINEAGE_TRUSTED_PROXIES": "proxy.local"}, "such as 10.0.0.7"),
+        ({"LINEAGE_TRUSTED_USER_HEADER": "X-User", "LINEAGE_TRUSTED_PROXIES": "10.0.0.1/8"}, "host bits"),
         ({"LINEAGE_ON_OUTAGE": "maybe"}, "'block' or 'allow', not 'maybe'"),
         ({"LINEAGE_MLFLOW_APP": "lineage"}, "cannot be 'lineage' itself"),
     ],
@@ -48,3 +50,14 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
 def test_a_wrong_setting_is_refused_in_words(changed: dict[str, str], sentence: str) -> None:
     with pytest.raises(PluginSettingsError, match=sentence):
         PluginSettings.from_env({**GOOD, **changed})
+
+
+def test_the_service_can_stand_for_the_disk() -> None:
+    assert PluginSettings.from_env({**GOOD, "LINEAGE_SPOOL": "service"}).spool is None
+
+
+def test_a_header_is_believed_from_addresses_and_networks() -> None:
+    set_so = {"LINEAGE_TRUSTED_USER_HEADER": "X-Forwarded-User", "LINEAGE_TRUSTED_PROXIES": "10.0.0.7, 2001:db8::/32"}
+    settings = PluginSettings.from_env({**GOOD, **set_so})
+    assert settings.user_header == "X-Forwarded-User"
+    assert [str(network) for network in settings.proxies] == ["10.0.0.7/32", "2001:db8::/32"]

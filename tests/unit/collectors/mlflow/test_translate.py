@@ -171,7 +171,7 @@ def test_a_version_without_a_run_is_a_fact_without_one() -> None:
     assert fact["body"]["description"] == "no run"
 
 
-@pytest.mark.parametrize("status", [400, 404, 409, 500, 503])
+@pytest.mark.parametrize("status", [400, 404, 409])
 def test_a_request_that_failed_is_no_fact(status: int) -> None:
     for one in AUTHENTICATED + ANONYMOUS:
         if one.route.in_path:
@@ -307,7 +307,10 @@ def test_half_a_character_does_not_stop_a_fact() -> None:
         ("/prefix/ajax-api/3.1/mlflow/runs/update", "POST", "POST runs/update"),
         ("/api/2.0/preview/mlflow/registered-models/rename", "POST", "POST registered-models/rename"),
         ("/api/2.0/mlflow/registered-models/alias", "GET", None),
-        ("/api/2.0/mlflow/users/create", "POST", None),
+        ("/api/2.0/mlflow/users/create", "POST", "POST users/create"),
+        ("/api/3.0/mlflow/logged-models/<model_id>", "PATCH", "PATCH logged-models/<model_id>"),
+        ("/ajax-api/3.0/mlflow/logged-models/<path:model_id>/tags", "PATCH", "PATCH logged-models/<model_id>/tags"),
+        ("/api/2.0/mlflow/webhooks", "POST", None),
         ("/api/2.0/mlflow/runs/log-metric", "POST", None),
         ("/api/2.0/mlflow/runs/create/more", "POST", None),
     ],
