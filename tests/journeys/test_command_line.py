@@ -171,11 +171,11 @@ def test_a_collector_goes_on_through_an_outage_until_it_is_told_to_stop(machine:
     token = machine.lineage("source", "add", "git/models").strip()
     machine.stop()
     environment = {**machine._environment, "LINEAGE_TOKEN": token}
-    command = [str(LINEAGE), "collect", "git", str(repository), "--every", "1"]
+    command = [str(LINEAGE), "collect", "git", str(repository), "--all", "--every", "1"]
     collector = subprocess.Popen(command, cwd=machine.folder, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         assert collector.stderr is not None
-        assert "wait for delivery" in collector.stderr.readline() + collector.stderr.readline()
+        assert "wait for delivery" in "".join(collector.stderr.readline() for _ in range(3))
         machine.serve()
         deadline = time.monotonic() + START_SECONDS
         with LineageClient(machine.url, machine.settings["LINEAGE_TOKEN"]) as admin:
