@@ -77,20 +77,20 @@ def by_convention(
     """Return the input that parameters and tags name by convention, as declared; at most one.
 
     Of which dataset: the one they name, else the run's only input (``known``), else one that bears the name of the
-    experiment.
+    experiment. It is for what an input of the same dataset (``known``) was for, and else not said to be for anything.
     """
     version, place = rules.told("dataset_version", told), rules.told("dataset", told)
     if version is None and place is None:
         return []
     only = {(one["namespace"], one["name"]) for one in known}
-    roles: list[str] = []
     if place is not None:
         namespace, name = _named_place(act, place)
     elif len(only) == 1:
         ((namespace, name),) = only
-        roles = sorted({role for one in known for role in one["roles"]})
     else:
         namespace, name = _own(act), f"experiment-{experiment}"
+    same = [one for one in known if (one["namespace"], one["name"]) == (namespace, name)]
+    roles = sorted({role for one in same for role in one["roles"]})
     item: dict[str, Any] = {"namespace": namespace, "name": name, "roles": roles or ["unknown"], "how": "declared"}
     if version is not None:
         item |= {"version": version[:_LONGEST_VERSION], "identity": "declared"}

@@ -19,6 +19,7 @@ LIMIT: Final = 1000
 MAX_LIMIT: Final = 20_000
 _NEEDS_A_RECORD: Final = frozenset({"run", "commit", "model_version", "prompt_version", "logged_model"})
 _EDGE_WORDS: Final = {int(edge): edge.name for edge in Edge}
+_SHORT_DIGEST: Final = 12
 _HOW_WORDS: Final = {int(how): how.name.lower() for how in How}
 
 
@@ -104,6 +105,9 @@ def display_name(key: str) -> str:
         return f"{parts[1]}.{parts[2]}"
     if kind in {"target", "source"}:
         return "/".join(parts)
+    if kind in {"runtime", "document"}:
+        algorithm, colon, value = parts[0].partition(":")
+        return f"{algorithm}{colon}{value[:_SHORT_DIGEST]}"
     return parts[-1]
 
 

@@ -91,6 +91,7 @@ VERSION = ["data_version", "v7"]
     ("told", "known", "place", "roles"),
     [
         ([VERSION, ["data_source", "s3a://lake/x"]], ["s3://lake/a"], ("s3://lake", "x"), ["unknown"]),
+        ([VERSION, ["data_source", "s3a://lake/x"]], ["s3://lake/x", "s3://lake/a"], ("s3://lake", "x"), ["training"]),
         ([VERSION, ["data_source", "lending.loans"]], [], ("mlflow:prod", "lending.loans"), ["unknown"]),
         ([VERSION], ["s3://lake/a"], ("s3://lake", "a"), ["training"]),
         ([VERSION], ["s3://lake/a", "s3://lake/b"], ("mlflow:prod", "experiment-7"), ["unknown"]),
