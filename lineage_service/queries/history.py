@@ -13,6 +13,7 @@ from lineage_service.queries.versions import VersionNames, same_versions, undate
 from lineage_service.store.protocol import Point, PointQuery
 
 MAX_ROWS = 1000
+_SHORT_DIGEST = 12
 INTENT = "intent:"
 """Slots of intents: one that is concluded is no row, since what came of it is; an open one says nobody saw that."""
 
@@ -116,7 +117,8 @@ def _judgement(check: dict[str, Any]) -> str:
 def _registration(body: dict[str, Any]) -> str:
     """Return how a version came, or, where only its files were read afterwards, that they were."""
     if "digest" in body and "run" not in body and "location" not in body:
-        return f"seen to hold files of digest {body['digest']}"
+        algorithm, _, value = str(body["digest"]).partition(":")
+        return f"seen to hold files of digest {algorithm}:{value[:_SHORT_DIGEST]}"
     return "registered" + (f" from run {body['run']}" if "run" in body else "")
 
 
