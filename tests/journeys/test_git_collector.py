@@ -130,6 +130,8 @@ def history(commits: int) -> bytes:
 def killed_half_way(place: Place, number: int) -> tuple[int, str]:
     """Begin to collect many commits, end the process by a signal once some are recorded, and return code and words."""
     place.git("fast-import", "--quiet", given=history(MANY))
+    # Where the tests run in the background, SIGINT is ignored, and a child would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = place.start("--all")
     deadline = time.monotonic() + 60
     while place.served.installation.heads.size < 2000:
