@@ -25,7 +25,7 @@ from tests.unit.cli.conftest import Command
 
 DAY = 86_400 * times.MICROS_PER_SECOND
 MINUTE = 60 * times.MICROS_PER_SECOND
-UNCOVERED = "this release of MLflow has registry routes that are not recorded: ['POST /api/3.0/mlflow/joanna']"
+UNCOVERED = "this server has routes that are not recorded and not known: ['POST /api/3.0/mlflow/joanna']"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from lineage_service.ledger.signer import SignerLock
 from lineage_service.recorder.installation import Installation, Places
 from lineage_service.store.sqlite import SqliteStore
 from tests.ledgers import reseal
-from tests.served import Served, free_port
+from tests.served import free_port
 from tests.unit.cli.conftest import Command
 
 DATABASE = Path("lineage-data/lineage.db")
@@ -184,20 +184,6 @@ def test_doctor_finds_nothing_wrong_with_a_fresh_installation(initialised: Comma
     assert "root.key is still on this machine" in notes[0]
     assert "nothing tells of a verification" in notes[1]
     assert "no service answers" in notes[2]
-
-
-def test_doctor_says_what_a_collector_reported(
-    lineage: Command, served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LINEAGE_DATA_DIR", str(served.folder))
-    for problem in ({}, {"problem": "this server has routes that are not known: ['POST /promote']"}):
-        body = {"covered_from": "2026-11-22T10:00:00Z", "covered_to": "2026-11-22T10:00:30Z", **problem}
-        now = {"occurred_at": f"2026-11-22T10:0{len(problem)}:00Z", "actor": {"assurance": "system"}}
-        with served.client(served.source) as source:
-            source.record_events([{"type": "collector.reported", "ev": 1, **now, "body": body}])
-        told = " ".join(lineage("doctor").out.split())
-        assert ("mlflow/prod reported a problem" in told) is bool(problem)
-        assert ("routes that are not known: ['POST /promote']" in told) is bool(problem)
 
 
 def test_doctor_names_the_setting_that_was_meant(initialised: Command, monkeypatch: pytest.MonkeyPatch) -> None:
