@@ -66,7 +66,7 @@ def _inputs(act: Act) -> Facts:
 
 
 def _outputs(act: Act) -> Facts:
-    return list(logged_models.models_named(act, "logged_models"))
+    return list(logged_models.models_made(act))
 
 
 def _experiment(act: Act) -> Facts:

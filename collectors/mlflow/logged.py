@@ -28,11 +28,18 @@ _STATES: Final = {
     "2": "ready",
     "3": "failed",
 }
+"""A state as MLflow writes it: protobuf's name, the name its own clients show, or protobuf's number."""
+
 _BULKY: Final = frozenset({"mlflow.modelVersions", "mlflow.user"})
 """Tags that repeat what stands elsewhere."""
 
 _OF_THE_RUN: Final = "lineage."
 """MLflow copies the tags that context providers give a run onto its logged models."""
+
+
+def state(status: object) -> str | None:
+    """Return the language's word for what MLflow calls the status of a logged model; None for what says nothing."""
+    return _STATES.get(str(status))
 
 
 def identifier(model: Mapping[str, Any]) -> str:
@@ -70,7 +77,7 @@ def _bodies(model: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Ite
         "name": fitting(info.get("name") or ""),
         "model_type": str(info.get("model_type") or "")[:1024],
         "experiment": str(info.get("experiment_id") or ""),
-        "state": _STATES.get(str(info.get("status"))),
+        "state": state(info.get("status")),
         "existence": "present",
     }
     tags = [tag for tag in pairs(info.get("tags")) if tag[0] not in _BULKY and not tag[0].startswith(_OF_THE_RUN)]

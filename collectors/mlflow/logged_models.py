@@ -8,37 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from collectors.mlflow import logged
 from collectors.mlflow.act import Act, fitting, pairs, present
+from collectors.mlflow.parts import in_parts
 from graph_schema import names
 from graph_schema.clear_keys import CLEAR_KEYS
-
-MOST_NAMED: Final = 100
-"""Logged models that one fact of a run can name."""
-
-_STATES: Final = {
-    "LOGGED_MODEL_PENDING": "pending",
-    "LOGGED_MODEL_READY": "ready",
-    "LOGGED_MODEL_UPLOAD_FAILED": "failed",
-    "PENDING": "pending",
-    "READY": "ready",
-    "FAILED": "failed",
-    "1": "pending",
-    "2": "ready",
-    "3": "failed",
-}
-"""A state as MLflow writes it: protobuf's name, the name its own clients show, or protobuf's number."""
 
 Facts = Iterator[dict[str, Any]]
 
 
-def models_named(act: Act, field: str) -> Facts:
-    """Give facts that a run named logged models: ``logged_models`` it made, or ``logged_model_inputs`` it used."""
-    found = act.fields.get("models")
-    ids = [str(one["model_id"]) for one in found or () if isinstance(one, Mapping) and one.get("model_id")]
-    keys = list(dict.fromkeys(names.logged_model(act.registry, one) for one in ids))
-    for start in range(0, len(keys), MOST_NAMED):
-        body = {"run": str(act.fields.get("run_id")), field: keys[start : start + MOST_NAMED]}
-        yield act.fact("run.observed", body)
+def models_made(act: Act) -> Facts:
+    """Give facts that a run named the logged models it made, from the body of ``runs/outputs``."""
+    for part in in_parts(logged.keys(act.registry, act.fields.get("models")), logged.MOST_NAMED):
+        yield act.fact("run.observed", {"run": str(act.fields.get("run_id")), "logged_models": part})
 
 
 def _created(act: Act) -> Facts:
@@ -48,7 +30,7 @@ def _created(act: Act) -> Facts:
         "name": fitting(info.get("name") or act.fields.get("name") or ""),
         "model_type": str(info.get("model_type") or act.fields.get("model_type") or "")[:1024],
         "experiment": str(info.get("experiment_id") or act.fields.get("experiment_id") or ""),
-        "state": _STATES.get(str(info.get("status"))),
+        "state": logged.state(info.get("status")),
         "existence": "present",
         "params": pairs(act.fields.get("params"))[:1000],
         "tags": pairs(act.fields.get("tags"))[:1000],
@@ -61,7 +43,7 @@ def _given_params(act: Act) -> Facts:
 
 
 def _finished(act: Act) -> Facts:
-    state = _STATES.get(str(_info(act).get("status") or act.fields.get("status")))
+    state = logged.state(_info(act).get("status") or act.fields.get("status"))
     yield from _observed(act, _named(act), {"state": state})
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import orjson
 
+from collectors.mlflow import logged
 from collectors.mlflow.act import OBSERVED, Act, fitting, pairs, present
 from collectors.mlflow.addresses import without_secrets
 from collectors.mlflow.routes import RECORDED
@@ -39,12 +40,6 @@ _PROMPT_TAG: Final = "mlflow.prompt.is_prompt"
 _REPEATED: Final = frozenset({"mlflow.modelVersions", "mlflow.loggedModels", "mlflow.log-model.history"})
 """Tags that MLflow writes itself about what stands elsewhere."""
 
-_STATES: Final = {
-    "LOGGED_MODEL_PENDING": "pending",
-    "LOGGED_MODEL_READY": "ready",
-    "LOGGED_MODEL_UPLOAD_FAILED": "failed",
-    "LOGGED_MODEL_STATUS_UNSPECIFIED": None,
-}
 _RUN_ENDED: Final = RECORDED["POST runs/update"]
 
 
@@ -204,7 +199,7 @@ def logged_model_told(look: Look, row: Row, before: Row | None) -> Told:
     identifier = str(info["model_id"])
     key = names.logged_model(look.registry, identifier)
     tags = {name: value for name, value in pairs(info.get("tags")) if name not in _REPEATED}
-    state = _STATES.get(str(info.get("status")))
+    state = logged.state(info.get("status"))
     changed = int(info.get("last_updated_timestamp_ms") or info.get("creation_timestamp_ms") or 0)
     value = {"s": state, "t": digests(tags)}
     if before is not None:
