@@ -111,9 +111,7 @@ def open_repository(folder: Path) -> Repository:
     return found
 
 
-def commits(
-    repository: Repository, wanted: Collection[str], known: Collection[str], looks: Looks
-) -> Iterator[Commit]:
+def commits(repository: Repository, wanted: Collection[str], known: Collection[str], looks: Looks) -> Iterator[Commit]:
     """Give every commit that can be reached from ``wanted`` but not from ``known``, parents before their children.
 
     Args:

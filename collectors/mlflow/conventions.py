@@ -49,7 +49,7 @@ class Conventions:
     def told(self, meaning: str, pairs: Iterable[Sequence[str]]) -> str | None:
         """Return the value that parameters or tags give to a meaning: that of the name which the file lists first."""
         found = {name: value.strip() for name, value in pairs if self.names.get(name) == meaning}
-        return next((found[name] for name in self.names if found.get(name)), None)
+        return next((found[name] for name in self.names if found.get(name)), None) if found else None
 
     def claims(self, pairs: Iterable[Sequence[str]]) -> list[dict[str, str]]:
         """Return what parameters or tags claim, as facts state it; a value that may not stand in clear is hidden."""

@@ -26,9 +26,7 @@ Facts = list[dict[str, Any]]
 class FileReader:
     """Reads what lies around runs, one after the other."""
 
-    def __init__(
-        self, wish: ArtifactWish, record: Callable[[Act, Facts], None], note: Callable[[str], None]
-    ) -> None:
+    def __init__(self, wish: ArtifactWish, record: Callable[[Act, Facts], None], note: Callable[[str], None]) -> None:
         """Nothing is started yet. ``record`` takes facts for the spool, ``note`` what could not be read."""
         self._wish = wish
         self._record = record

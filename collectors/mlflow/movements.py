@@ -95,4 +95,3 @@ def renamed(
         look.fact("model.renamed", at, {"model": old, "to": new, "carried": named[start : start + MOST_CARRIED]})
         for start in range(0, max(len(named), 1), MOST_CARRIED)
     ]
-

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+
+import orjson
 
 from graph_schema.clear_keys import CLEAR_KEYS
 
@@ -31,10 +32,10 @@ def in_parts(items: Iterable[Any], most: int = PART_ITEMS) -> Iterator[list[Any]
 
 def is_small(body: Mapping[str, Any]) -> bool:
     """Tell whether a fact's body is small enough to take more."""
-    return len(json.dumps(body, ensure_ascii=False).encode()) <= PART_BYTES
+    return len(orjson.dumps(body)) <= PART_BYTES
 
 
 def _weight(item: Any) -> int:
-    length = len(json.dumps(item, ensure_ascii=False).encode())
+    length = len(orjson.dumps(item))
     sealed = isinstance(item, list) and item[0] not in CLEAR_KEYS
     return length // _SEALED_WEIGHT if sealed else length

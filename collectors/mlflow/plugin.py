@@ -44,6 +44,7 @@ _DENIALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _MOST_REASONS: Final = 100
 _log = logging.getLogger("lineage.mlflow")
 
+
 def create_app() -> Any:
     """Build the application; a plain function, because MLflow calls only those.
 

@@ -54,6 +54,27 @@ NOTHING: Final = Found()
 """Nothing is known around a run."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a run's client wrote, without credentials: parameters and tags as pairs in order of their keys.
+
+    Taken from the run once, because looking for credentials is most of the work on a run.
+    """
+
+    params: list[list[str]]
+    tags: list[list[str]]
+    tag: Mapping[str, str]
+
+    @classmethod
+    def of(cls, run: Mapping[str, Any]) -> _Written:
+        data = run.get("data") or {}
+        tags = pairs(data.get("tags"))
+        return cls(pairs(data.get("params")), tags, dict(tags))
+
+    def all(self) -> list[list[str]]:
+        return self.params + self.tags
+
+
 def is_terminal(status: object) -> bool:
     """Tell whether a run of this status has ended."""
     return status in STATES
@@ -64,27 +85,31 @@ def run_created(act: Act) -> list[dict[str, Any]]:
     run = act.response.get("run")
     if not isinstance(run, Mapping):
         return []
-    return [_fact(act, run, {**_told(act, run), "state": "started"})]
+    written = _Written.of(run)
+    return [_fact(act, run, {**_told(act, run, written), "state": "started"}, _actor(act, run, written))]
 
 
 def inputs_logged(act: Act) -> list[dict[str, Any]]:
     """Return the facts that a run named inputs, data and logged models, from the body of ``runs/log-inputs``."""
     run = {"info": {"run_id": act.fields.get("run_id")}}
     data = list(datasets.inputs(act, act.fields.get("datasets")))
-    facts = [_fact(act, run, {"inputs": part}) for part in in_parts(data)]
     models = logged.keys(act.registry, act.fields.get("models"))
-    return facts + [_fact(act, run, {"logged_model_inputs": part}) for part in in_parts(models, logged.MOST_NAMED)]
+    bodies = [{"inputs": part} for part in in_parts(data)]
+    bodies += [{"logged_model_inputs": part} for part in in_parts(models, logged.MOST_NAMED)]
+    return [_fact(act, run, body, None) for body in bodies]
 
 
 def run_ended(act: Act, run: Mapping[str, Any], found: Found | None = NOTHING) -> list[dict[str, Any]]:
     """Return the facts of a whole run at its terminal state, and of what lies around it; None leaves that for later."""
     state = STATES[str(run["info"]["status"])]
-    bodies = [{**_told(act, run), "state": state}, *_pieces(act, run)]
+    written = _Written.of(run)
+    bodies = [{**_told(act, run, written), "state": state}, *_pieces(act, run, written)]
     rest: list[dict[str, Any]] = []
     if found is not None:
-        bodies += _around(act, run, found)
+        bodies += _around(act, written, found)
         rest = _models(act, found)
-    facts = [_fact(act, run, body) for body in _merged(bodies)]
+    actor = _actor(act, run, written)
+    facts = [_fact(act, run, body, actor) for body in _merged(bodies)]
     data = (run.get("inputs") or {}).get("dataset_inputs")
     return [*facts, *datasets.declared(act, data), *rest]
 
@@ -94,34 +119,32 @@ def surroundings(act: Act, run: Mapping[str, Any], found: Found) -> list[dict[st
 
     They are what an observer read afterwards, so nobody is named.
     """
-    bodies = list(_around(act, run, found))
+    bodies = list(_around(act, _Written.of(run), found))
     facts = [_fact(act, run, body, OBSERVED) for body in (_merged(bodies) if bodies else ())]
     return [*facts, *_models(act, found)]
 
 
-def _pieces(act: Act, run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _pieces(act: Act, run: Mapping[str, Any], written: _Written) -> Iterator[dict[str, Any]]:
     """Give the lists of a run, in parts that a record can hold."""
     data, read, made = (run.get(name) or {} for name in ("data", "inputs", "outputs"))
-    params, tags = pairs(data.get("params")), pairs(data.get("tags"))
     known = list(datasets.inputs(act, read.get("dataset_inputs")))
     experiment = run["info"].get("experiment_id")
-    named = datasets.by_convention(act, params + tags, known, experiment, act.conventions)
+    named = datasets.by_convention(act, written.all(), known, experiment, act.conventions)
     for name, items, most in (
-        ("params", params, 400),
-        ("tags", [tag for tag in tags if tag[0] not in _BULKY], 400),
+        ("params", written.params, 400),
+        ("tags", [tag for tag in written.tags if tag[0] not in _BULKY], 400),
         ("metrics", list(_metrics(data.get("metrics"))), 400),
         ("inputs", known + named, 400),
         ("logged_model_inputs", logged.keys(act.registry, read.get("model_inputs")), logged.MOST_NAMED),
         ("logged_models", logged.keys(act.registry, made.get("model_outputs")), logged.MOST_NAMED),
-        ("claims", act.conventions.claims(params + tags), 100),
+        ("claims", act.conventions.claims(written.all()), 100),
     ):
         yield from ({name: part} for part in in_parts(items, most))
 
 
-def _around(act: Act, run: Mapping[str, Any], found: Found) -> Iterator[dict[str, Any]]:
+def _around(act: Act, written: _Written, found: Found) -> Iterator[dict[str, Any]]:
     """Give the environment of a run and its files."""
-    told = pairs((run.get("data") or {}).get("params")) + [list(tag) for tag in _tags(run).items()]
-    ran_in = runtime(_tags(run), told, found.environment, act.conventions)
+    ran_in = runtime(written.tag, written.all(), found.environment, act.conventions)
     if ran_in is not None:
         yield {"runtime": ran_in}
     yield from ({"artifacts": part} for part in in_parts(found.files))
@@ -132,19 +155,15 @@ def _models(act: Act, found: Found) -> list[dict[str, Any]]:
     return [fact for model, files in every for fact in logged.observed(act, model, files)]
 
 
-def _fact(
-    act: Act, run: Mapping[str, Any], body: Mapping[str, Any], actor: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def _fact(act: Act, run: Mapping[str, Any], body: Mapping[str, Any], actor: Mapping[str, Any] | None) -> dict[str, Any]:
     info = run["info"]
-    name = str(info.get("run_id") or info.get("run_uuid"))
-    return act.fact("run.observed", {"run": name, **body}, _actor(act, run) if actor is None else actor)
+    return act.fact("run.observed", {"run": str(info.get("run_id") or info.get("run_uuid")), **body}, actor)
 
 
-def _actor(act: Act, run: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _actor(act: Act, run: Mapping[str, Any], written: _Written) -> Mapping[str, Any] | None:
     """Return whom the run's client claims to be, where nobody was authenticated, and for whom it claims to act."""
-    tags = _tags(run)
-    behind = _on_behalf_of(tags)
-    claimed = run["info"].get("user_id") or tags.get("mlflow.user")
+    behind = _on_behalf_of(written.tag)
+    claimed = run["info"].get("user_id") or written.tag.get("mlflow.user")
     if act.user is None and claimed:
         who = {"issuer": act.issuer, "subject": str(claimed)[:512], "assurance": "claimed", "via": "mlflow.user"}
         return {**behind, **_behind(act.actor), **who}
@@ -164,15 +183,15 @@ def _on_behalf_of(tags: Mapping[str, str]) -> dict[str, Any]:
     return {"on_behalf_of": {"issuer": issuer[:256], "subject": subject[:512], **present(told)}}
 
 
-def _told(act: Act, run: Mapping[str, Any]) -> dict[str, Any]:
+def _told(act: Act, run: Mapping[str, Any], written: _Written) -> dict[str, Any]:
     """Return what a run's client says about it: name, times, code, parent."""
-    info, tags = run["info"], _tags(run)
+    info, tags = run["info"], written.tag
     return {
         "name": info.get("run_name"),
         "experiment": info.get("experiment_id"),
         "claimed_start": _milliseconds(info.get("start_time")),
         "claimed_end": _milliseconds(info.get("end_time")),
-        "commit": _commit(act, run, tags),
+        "commit": _commit(act, written),
         "parent": _identifier(tags, "mlflow.parentRunId") or _identifier(tags, "lineage.openlineage.parent_run"),
     }
 
@@ -183,23 +202,19 @@ def _identifier(tags: Mapping[str, str], name: str) -> str | None:
     return text if 0 < len(text) <= _LONGEST_TEXT else None
 
 
-def _tags(run: Mapping[str, Any]) -> dict[str, str]:
-    return dict(pairs((run.get("data") or {}).get("tags")))
-
-
 def _milliseconds(value: Any) -> str | None:
     """Return the time that a client wrote in milliseconds; None for what is no time."""
     micros = int(value) * 1000 if str(value or "").isdecimal() else 0
     return format_time(micros) if 0 < micros <= MAX_MICROS else None
 
 
-def _commit(act: Act, run: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, Any] | None:
+def _commit(act: Act, written: _Written) -> dict[str, Any] | None:
     """Return the commit a run was built from: MLflow's own tags, else our provider's, else what a convention names.
 
     Only our provider looks whether the work tree differed, so its word counts for the commit of the others as well, if
     it saw the same one.
     """
-    told = pairs((run.get("data") or {}).get("params")) + [list(tag) for tag in tags.items()]
+    told, tags = written.all(), written.tag
     by_mlflow, ours = _git_tags(tags, "mlflow.source.git"), _git_tags(tags, "lineage.git")
     ours["repoURL"] = ours.pop("repository", "")
     by_name = {name: act.conventions.told(name, told) or "" for name in ("commit", "branch")}
