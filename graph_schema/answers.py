@@ -32,7 +32,9 @@ class Gap(TypedDict):
     detail: str
 
 
-Coverage = TypedDict("Coverage", {"source": str, "method": str, "from": str | None, "to": str | None})
+Coverage = TypedDict(
+    "Coverage", {"source": str, "method": str, "from": str | None, "to": str | None, "retired": str | None}
+)
 """What a registered source says it saw without a hole; ``from`` is None when it never reported."""
 
 

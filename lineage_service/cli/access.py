@@ -99,9 +99,7 @@ def add_source(
     json: AsJson = False,
 ) -> None:
     """Register a system that may send facts, and print its token, once."""
-    kind, slash, instance = name.partition("/")
-    if not (kind and slash and instance):
-        raise typer.BadParameter("write KIND/INSTANCE, such as mlflow/prod", param_hint="KIND/INSTANCE")
+    kind, instance = _kind_and_instance(name)
     form = {
         "kind": kind,
         "instance": instance,
@@ -115,6 +113,24 @@ def add_source(
     with connected() as client:
         answer = client.request("POST", "/sources", json=_given(form))
     _print_token(answer, f"the token of source {name}", json=json)
+
+
+@source.command("retire", epilog="Example: lineage source retire mlflow-poll/old --reason 'imported, now the plugin'")
+def retire_source(
+    name: Annotated[str, typer.Argument(metavar="KIND/INSTANCE", help="As `lineage source list` shows it.")],
+    reason: Reason = None,
+    json: AsJson = False,
+) -> None:
+    """End a source: its tokens open nothing any more, and answers about later times do not wait for it.
+
+    For the time until now answers go on asking what it covered; a source that had stopped reporting before stays a
+    reason why they are not complete.
+    """
+    kind, instance = _kind_and_instance(name)
+    path = f"/sources/{quote(kind, safe='')}/{quote(instance, safe='/')}"
+    with connected() as client:
+        answer = client.request("DELETE", path, json=_given({"reason": reason}))
+    _print_receipt(answer, f"source {name} sends nothing any more", json=json)
 
 
 @source.command("list", epilog="Example: lineage source list")
@@ -166,6 +182,13 @@ def list_roles(json: AsJson = False) -> None:
         return
     rows = [(one["name"] or "erased", listed(one["roles"]), one["person"]) for one in found]
     show(tables.listing(("Person", "Roles", "Key"), rows, empty="Nobody holds a role."))
+
+
+def _kind_and_instance(name: str) -> tuple[str, str]:
+    kind, slash, instance = name.partition("/")
+    if not (kind and slash and instance):
+        raise typer.BadParameter("write KIND/INSTANCE, such as mlflow/prod", param_hint="KIND/INSTANCE")
+    return kind, instance
 
 
 def _given(wish: dict[str, Any]) -> dict[str, Any]:

@@ -140,9 +140,10 @@ def completeness(answer: Answer[Any], zone: str = "UTC") -> list[str]:
 
 
 def _span(one: Coverage, zone: str) -> str:
+    retired = f", retired {when(one['retired'], zone)}" if one["retired"] else ""
     if one["from"] is None or one["to"] is None:
-        return "has not reported yet"
-    return f"{when(one['from'], zone)} to {when(one['to'], zone)}"
+        return f"never reported{retired}" if retired else "has not reported yet"
+    return f"{when(one['from'], zone)} to {when(one['to'], zone)}{retired}"
 
 
 def _why_not(answer: Answer[Any]) -> str:
@@ -157,7 +158,11 @@ def _why_not(answer: Answer[Any]) -> str:
         reasons.append(f"only {', '.join(proving)} would notice what was not sent")
     if silent:
         reasons.append(f"{', '.join(silent)} never reported")
-    behind = [one for one in answer.coverage if one["to"] is not None and one["to"] < answer.as_of]
+    behind = [
+        one
+        for one in answer.coverage
+        if one["to"] is not None and one["to"] < min(answer.as_of, one["retired"] or answer.as_of)
+    ]
     if behind and len(behind) + len(silent) == len(answer.coverage):
         reasons.append(f"{', '.join(one['source'] for one in behind)} did not report yet up to the time asked for")
     if answer.gaps:

@@ -3,6 +3,10 @@
 An answer is complete only relative to the sources listed: each registered source for the families asked has
 covered the whole interval, and none of them is merely pushed or declared. So an answer about this very moment
 is not known to be complete until each source has reported past it; the coverage says up to when it is.
+
+A source that was retired answers for the time before that, to the last moment: who stopped reporting long before it
+was retired leaves the time between unproven. Of what happened later it is not asked, and not listed. A time at which
+nobody looked any more is proven by nobody.
 """
 
 from dataclasses import dataclass
@@ -11,6 +15,7 @@ from typing import Any
 
 from graph_schema import names, times
 from graph_schema.answers import Coverage, Gap
+from graph_schema.changes import instant_of
 from graph_schema.kinds import Kind
 from lineage_service.queries.asking import Asking
 from lineage_service.queries.writes import registers_of
@@ -24,6 +29,8 @@ OBSERVES_REGISTRIES = frozenset({"mlflow"})
 """Kinds of sources that see what a registry calls Production."""
 _PROVING = frozenset({"in_path", "polled"})
 _MANY = 10_000
+_Interval = tuple[int, int]
+"""Microseconds, half-open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +58,14 @@ def seen_by(
     """
     keys = asking.reader.find(Kind.SOURCE.value, "source:", None, _MANY, asking.whenever)
     registers = registers_of(Asking(asking.reader, asking.whenever), keys)
-    concerned = [key for key in keys if families & set(registers.get(key, {}).get("families", ()))]
-    points: dict[str, list[Point]] = {key: [] for key in concerned}
-    if concerned:
-        for point in asking.reader.points(PointQuery(subjects=concerned, slot="covered"), asking.whenever):
-            points[point.subject].append(point)
+    named = [key for key in keys if families & set(registers.get(key, {}).get("families", ()))]
+    retired = _retired(asking, named)
+    concerned = [key for key in named if start is None or key not in retired or retired[key] > start]
+    covered = _covered(asking, concerned)
     found = Seen([], [], complete=False)
-    proven = bool(concerned)
+    proven = _watched(covered, start, stop)
     for key in concerned:
-        proven &= _judge(key, registers[key], points[key], (start, stop), found)
+        proven &= _judge(key, registers[key], covered[key], (start, stop, retired.get(key)), found)
     if targets:
         proven &= any(registers[key].get("kind") in OBSERVES_TARGETS for key in concerned)
     if registries:
@@ -67,13 +73,44 @@ def seen_by(
     return Seen(found.coverage, found.gaps, proven and not found.gaps)
 
 
+def _retired(asking: Asking, sources: list[str]) -> dict[str, int]:
+    """Return the sources that are retired by now, and since when (microseconds)."""
+    if not sources:
+        return {}
+    last: dict[str, Point] = {}
+    for point in asking.reader.points(PointQuery(subjects=sources, slot="registered"), asking.whenever):
+        if point.subject not in last or last[point.subject].order < point.order:
+            last[point.subject] = point
+    return {key: instant_of(point.order) for key, point in last.items() if not point.value["is"]}
+
+
+def _covered(asking: Asking, sources: list[str]) -> dict[str, list[_Interval]]:
+    """Return the intervals that each source reported, in order of their beginnings."""
+    found: dict[str, list[_Interval]] = {key: [] for key in sources}
+    if sources:
+        for point in asking.reader.points(PointQuery(subjects=sources, slot="covered"), asking.whenever):
+            span = (times.parse_time(point.value["covered_from"]), times.parse_time(point.value["covered_to"]))
+            found[point.subject].append(span)
+    return {key: sorted(intervals) for key, intervals in found.items()}
+
+
+def _watched(covered: dict[str, list[_Interval]], start: int | None, stop: int) -> bool:
+    """Tell whether from the first report on, to the end of the interval asked for, somebody always looked."""
+    every = sorted(interval for intervals in covered.values() for interval in intervals)
+    if not every or max(to for _, to in every) < stop:
+        return False
+    return not any(after > (start or 0) and before < stop for before, after in _holes(every))
+
+
 def _judge(
-    key: str, registers: dict[str, Any], points: list[Point], asked: tuple[int | None, int], found: Seen
+    key: str,
+    registers: dict[str, Any],
+    intervals: list[_Interval],
+    asked: tuple[int | None, int, int | None],
+    found: Seen,
 ) -> bool:
-    """Add one source's coverage and holes; return whether it proves the interval."""
-    intervals = sorted(
-        (times.parse_time(p.value["covered_from"]), times.parse_time(p.value["covered_to"])) for p in points
-    )
+    """Add one source's coverage and holes; return whether it proves the interval as far as it is asked for it."""
+    start, stop, retired = asked
     source = "/".join(names.parse(key).parts)
     first = intervals[0][0] if intervals else None
     last = max((to for _, to in intervals), default=None)
@@ -83,20 +120,20 @@ def _judge(
             "method": registers["method"],
             "from": None if first is None else times.format_time(first),
             "to": None if last is None else times.format_time(last),
+            "retired": None if retired is None else times.format_time(retired),
         }
     )
-    start, stop = asked
     for hole_start, hole_stop in _holes(intervals):
         if hole_stop > (start or 0) and hole_start < stop:
             detail = f"no observation from {times.format_time(hole_start)} to {times.format_time(hole_stop)}"
             found.gaps.append(Gap(kind="collector_gap", subject=source, detail=detail))
     if registers["method"] not in _PROVING or first is None or last is None:
         return False
-    return (start is None or first <= start) and last >= stop
+    return (start is None or first <= start) and last >= (stop if retired is None else min(stop, retired))
 
 
-def _holes(intervals: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    reached: list[tuple[int, int]] = []
+def _holes(intervals: list[_Interval]) -> list[_Interval]:
+    reached: list[_Interval] = []
     for start, stop in intervals:
         if reached and start <= reached[-1][1]:
             reached[-1] = (reached[-1][0], max(reached[-1][1], stop))

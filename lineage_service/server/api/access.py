@@ -62,9 +62,16 @@ def _takes(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
 
 
+class Retirement(_Command):
+    """Why a source is retired."""
+
+    reason: Reason | None = None
+
+
 _TOKEN: Final = _takes(TokenWish)
 _ROLE: Final = _takes(RoleWish)
 _SOURCE: Final = _takes(SourceForm)
+_RETIREMENT: Final = {"requestBody": {**_takes(Retirement)["requestBody"], "required": False}}
 
 router = APIRouter(prefix=API, tags=["access"])
 
@@ -162,10 +169,13 @@ def register_source(who: Admin, parts: PartsOf, body: Body) -> Response:
     return _issued(issued, {"source": names.source(form.kind, form.instance)})
 
 
-@router.delete("/sources/{kind}/{instance:path}")
-def retire_source(who: Admin, parts: PartsOf, kind: str, instance: str) -> Response:
+@router.delete("/sources/{kind}/{instance:path}", openapi_extra=_RETIREMENT)
+def retire_source(who: Admin, parts: PartsOf, kind: str, instance: str, body: Body) -> Response:
     """Retire a source; its tokens open nothing any more."""
-    return json_reply(receipts_of(_registrar(parts).retire_source(names.source(kind, instance), _actor(parts, who))))
+    key = names.source(kind, instance)
+    with parts.quarantine.keeping(who, body, "DELETE /api/v1/sources"):
+        reason = validated(Retirement, read_json(body)).reason if body.data else None
+    return json_reply(receipts_of(_registrar(parts).retire_source(key, _actor(parts, who), reason)))
 
 
 def source_key(text: str) -> str:

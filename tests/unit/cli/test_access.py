@@ -43,6 +43,18 @@ def test_a_source_is_registered_with_what_its_kind_needs(lineage: Command, serve
     assert max(len(line) for line in shown.splitlines()) <= 80
 
 
+def test_a_retired_source_sends_nothing_and_its_name_says_so(lineage: Command) -> None:
+    assert lineage("source", "add", "mlflow-poll/once").code == 0
+    done = lineage("source", "retire", "mlflow-poll/once", "--reason", "imported")
+    assert "source mlflow-poll/once sends nothing any more" in done.out, done.err
+    listed = {one["source"]: one["active"] for one in json.loads(lineage("source", "list", "--json").out)}
+    assert listed["source:mlflow-poll/once"] is False
+    again = lineage("source", "retire", "mlflow-poll/once")
+    assert again.code == 65
+    assert "source list" in again.err
+    assert lineage("source", "retire", "mlflow").code == 64
+
+
 def test_a_source_gets_another_token(lineage: Command) -> None:
     assert TOKEN.fullmatch(lineage("token", "create", "--source", "mlflow/prod").out)
 

@@ -8,7 +8,7 @@ import pytest
 
 from graph_schema import times
 from graph_schema.events import parse_event
-from graph_schema.events.archive import SourceRegistered
+from graph_schema.events.archive import SourceRegistered, SourceRetired
 from lineage_service.errors import InputError, UnknownThingError
 from lineage_service.ledger.checkpoint import open_checkpoint
 from lineage_service.ledger.note import parse_vkey
@@ -37,14 +37,16 @@ class House:
             Places(folder / "lineage.db", folder / "keys"), origin="queries.example", clock=lambda: self.now
         )
 
-    def tell(self, word: str, at: str, body: dict[str, Any], actor: dict[str, Any] | None = None) -> int:
+    def tell(
+        self, word: str, at: str, body: dict[str, Any], actor: dict[str, Any] | None = None, sender: Sender = MLFLOW
+    ) -> int:
         event = {
             "type": word,
             "occurred_at": f"2026-11-22T{at}Z",
             "actor": actor or {"issuer": "mlflow:prod", "subject": "omar", "assurance": "authenticated"},
             "body": body,
         }
-        prepared = self.log.preparation.prepare([Incoming(parse_event(event), MLFLOW)])
+        prepared = self.log.preparation.prepare([Incoming(parse_event(event), sender)])
         return self.log.recorder.record(prepared, ack="signed").receipts[0].seq
 
     def register(self, method: str, families: list[str], kind: str = "mlflow", instance: str = "prod") -> None:
@@ -57,9 +59,15 @@ class House:
         }
         self.log.recorder.record(self.log.preparation.prepare([self.log.own_event(SourceRegistered, body)]))
 
-    def covered(self, start: str, stop: str) -> None:
+    def retire(self, at: str, kind: str = "mlflow", instance: str = "prod") -> None:
+        self.now = max(self.now, times.parse_time(f"2026-11-22T{at}Z"))
+        body = {"kind": kind, "instance": instance}
+        self.log.recorder.record(self.log.preparation.prepare([self.log.own_event(SourceRetired, body)]))
+
+    def covered(self, start: str, stop: str, sender: Sender = MLFLOW) -> None:
         body = {"covered_from": f"2026-11-22T{start}Z", "covered_to": f"2026-11-22T{stop}Z"}
-        self.tell("collector.reported", stop, body, {"assurance": "system"})
+        self.now = max(self.now, times.parse_time(body["covered_to"]))
+        self.tell("collector.reported", stop, body, {"assurance": "system"}, sender)
 
 
 @pytest.fixture
@@ -76,14 +84,22 @@ def version(number: str) -> dict[str, Any]:
 
 
 def asked(
-    house: House, *, opener: bool = False, as_of: str | None = None, known_at: str | None = None, tz: str = "UTC"
+    house: House,
+    *,
+    opener: bool = False,
+    as_of: str | None = None,
+    known_at: str | None = None,
+    tz: str = "UTC",
+    start: str | None = None,
 ) -> Any:
     """Ask ``deployments`` of the model with the given times."""
     disclosure = Disclosure(house.log.secrets, house.log.store.vault())
     with house.log.store.read() as reader:
         entitled = Opener(disclosure.name, disclosure.value) if opener else None
         asking = asking_of(reader, as_of=as_of, known_at=known_at, tz=tz, now=NOW, opener=entitled)
-        return deployments(asking, DeploymentFilter(model="credit"))
+        return deployments(
+            asking, DeploymentFilter(model="credit", start=None if start is None else times.parse_time(start))
+        )
 
 
 def test_without_a_registered_source_no_answer_is_complete(house: House) -> None:
@@ -130,6 +146,44 @@ def test_a_hole_in_what_a_collector_saw_is_a_gap_that_names_it(house: House) -> 
     before = asked(house, as_of="2026-11-22T09:05:00Z", opener=True)
     assert before.gaps == []
     assert before.complete
+
+
+def test_a_retired_source_answers_until_it_was_retired_and_is_not_asked_about_later_times(house: House) -> None:
+    house.register("in_path", ["movement"])
+    house.register("polled", ["movement"], kind="mlflow-poll", instance="import")
+    house.retire("12:30:00", kind="mlflow-poll", instance="import")
+    house.covered("08:00:00", "12:50:00")
+    answer = asked(house, as_of="2026-11-22T12:40:00Z", opener=True)
+    assert {one["source"]: one["retired"] for one in answer.coverage} == {
+        "mlflow-poll/import": "2026-11-22T12:30:00.000000Z",
+        "mlflow/prod": None,
+    }
+    assert not answer.complete  # nobody knows what it would have seen before it was retired
+    later = asked(house, as_of="2026-11-22T12:40:00Z", start="2026-11-22T12:31:00Z", opener=True)
+    assert [one["source"] for one in later.coverage] == ["mlflow/prod"]
+    assert later.complete
+
+
+def test_a_retired_source_that_reported_to_its_end_proves_the_time_before_and_nobody_proves_the_time_after(
+    house: House,
+) -> None:
+    house.register("in_path", ["movement"])
+    house.covered("08:00:00", "12:00:00")
+    house.retire("12:00:00")
+    assert asked(house, as_of="2026-11-22T12:00:00Z", opener=True).complete
+    assert not asked(house, as_of="2026-11-22T12:40:00Z", opener=True).complete
+    later = asked(house, start="2026-11-22T12:10:00Z", as_of="2026-11-22T12:40:00Z", opener=True)
+    assert (later.coverage, later.complete) == ([], False)
+
+
+@pytest.mark.parametrize(("begins", "complete"), [("12:00:01", True), ("12:00:02", False)])
+def test_a_source_that_follows_a_retired_one_must_join_it(house: House, begins: str, complete: bool) -> None:
+    house.register("in_path", ["movement"])
+    house.retire("12:00:00")
+    house.covered("08:00:00", "12:00:01")
+    house.register("in_path", ["movement"], instance="new")
+    house.covered(begins, "12:50:00", Sender("mlflow", "new"))
+    assert asked(house, as_of="2026-11-22T12:40:00Z", opener=True).complete is complete
 
 
 def test_an_answer_about_a_target_is_never_complete_without_a_source_that_looks_there(house: House) -> None:
