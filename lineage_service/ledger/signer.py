@@ -201,6 +201,7 @@ def create_state(path: Path, seen: Checkpoint | None = None) -> None:
     try:
         try:
             with beside.open("xb") as file:
+                os.fchmod(file.fileno(), 0o600)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

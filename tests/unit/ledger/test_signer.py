@@ -225,6 +225,15 @@ def test_memory_is_never_reset(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_only_its_owner_can_read_a_memory_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        create_state(tmp_path / "own.state")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "own.state").stat().st_mode & 0o777 == 0o600
+
+
 def test_lost_memory_is_recovered_from_a_head_held_outside(tmp_path: Path) -> None:
     path = tmp_path / "signer.state"
     create_state(path, TRUE.head(20))
