@@ -66,11 +66,12 @@ def _period(row: DeploymentRow, zone: str) -> list[str]:
 
 def _who_and_why(row: DeploymentRow) -> list[str]:
     lines = _who(row["deployed_by"])
-    lines += [plain(word) for word in (row["ticket"], row["reason"]) if word]
+    lines += [plain(f"ticket {row['ticket']}")] if row["ticket"] else []
+    lines += [plain(row["reason"])] if row["reason"] else []
     if row["approved_by"]:
         lines.append("approved by " + plain(", ".join(words.party(one) for one in row["approved_by"])))
     elif row["change"] is None:
-        lines.append("no change request")
+        lines.append("no change request here")
     else:
         lines.append("approved by nobody")
     return lines + [plain(words.claim(one)) for one in row.get("claims", ())]
