@@ -106,6 +106,8 @@ def story() -> list[dict[str, Any]]:
         "state": "complete",
         "inputs": [{**loans, "roles": ["training"]}, {**clean, "roles": ["training", "test"]}],
         "commit": {"sha": "ab" * 20},
+        "job": {"namespace": "airflow", "name": "credit.train"},
+        "metrics": [{"key": key, "value": "0.92814"} for key in ("auc", "f1", "loss", "recall")],
     }
     move = version("3", to="Production", reason="AUC <b>up</b>\x1b[31m", ticket="=CHG-7")
     return [

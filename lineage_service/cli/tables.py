@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from graph_schema import names
 from graph_schema.answers import (
     DRIFTED,
     ClosureNode,
@@ -27,6 +28,7 @@ from lineage_service.cli.screen import plain
 from lineage_service.client import words
 
 _SHORT_SHA: Final = 12
+_METRICS: Final = 3
 _INFERRED: Final = "inferred"
 _VERDICTS: Final = {
     "same": "same",
@@ -193,7 +195,8 @@ def _node(key: str, node: ClosureNode | None) -> str:
     if node is None:
         return plain(key)
     name = node["name"][:_SHORT_SHA] if node["kind"] == "commit" else node["name"]
-    return plain(f"{node['kind'].replace('_', ' ')} {name}") + _remark(node)
+    job = f" of {'/'.join(names.parse(of).parts)}" if (of := node["properties"].get("job")) else ""
+    return plain(f"{node['kind'].replace('_', ' ')} {name}{job}") + _remark(node)
 
 
 def _remark(node: ClosureNode) -> str:
@@ -202,6 +205,7 @@ def _remark(node: ClosureNode) -> str:
     said = []
     if node["kind"] == "run" and properties.get("outcome") != "complete":
         said.append(f"outcome {properties.get('outcome', 'unknown')}")
+    said += _measured(properties)
     if properties.get("attempted"):
         said.append("only attempted: its run failed")
     if properties.get("identity") in {"hint", "unknown"}:
@@ -212,6 +216,14 @@ def _remark(node: ClosureNode) -> str:
         said.append("code differed from its commit")
     said += _files(properties)
     return f" ({plain(', '.join(said))})" if said else ""
+
+
+def _measured(properties: Mapping[str, Any]) -> list[str]:
+    """Return the first metrics of a run by name, and how many more there are."""
+    metrics = sorted(name for name in properties if name.startswith("metric:"))
+    said = [f"{name.partition(':')[2]} {float(properties[name]):.4g}" for name in metrics[:_METRICS]]
+    more = len(metrics) - _METRICS
+    return said + ([f"{more} more {'metric' if more == 1 else 'metrics'}"] if more > 0 else [])
 
 
 def _files(properties: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from lineage_service.queries.closure import Closure
 from lineage_service.queries.coverage import LINEAGE, seen_by
 from lineage_service.queries.versions import rows_of
 from lineage_service.queries.writes import Writes, dataset_of, identity_of
-from lineage_service.store.protocol import Direction, PropertyRow
+from lineage_service.store.protocol import Assertion, Direction, PropertyRow
 
 DEPTH: Final = 25
 LIMIT: Final = 1000
@@ -43,14 +43,17 @@ def _closure(
     runs = {one for one in closure.distances if names.kind_of(one) == "run"}
     closure.runs.read(runs | {run for _, run in producers})
     attempted = _attempted(closure.writes, producers)
+    jobs = _jobs(asking, runs)
     nodes: dict[str, ClosureNode] = {}
     seqs = {fact.seq for fact in closure.edges.values() if fact.seq is not None}
+    seqs |= {one.seq for one in jobs.values()}
     for one, distance in sorted(closure.distances.items(), key=lambda item: (item[1], item[0])):
         properties, own = _properties(facts.get(one, ()))
         seqs |= own
         kind = names.kind_of(one)
         if kind == "run":
             properties["outcome"] = closure.runs.known[one].outcome_at(asking.cut.as_of)
+            properties |= {"job": jobs[one].end} if one in jobs else {}
         elif kind == "dataset_version":
             properties["identity"] = identity_of(properties)
             properties = {name: value for name, value in properties.items() if not name.startswith("identity:")}
@@ -76,6 +79,22 @@ def _attempted(writes: Writes, producers: set[tuple[str, str]]) -> set[str]:
     suspects = {(version, run) for version, run in producers if writes.runs.known[run].any_failed}
     writes.read({dataset_of(version) for version, _ in suspects})
     return {version for version, run in suspects if writes.attempted(version, run)}
+
+
+def _jobs(asking: Asking, runs: set[str]) -> dict[str, Assertion]:
+    """Return of which job each run is: by its own word, else by that of a run below it; the first by name of several.
+
+    A run's id says nothing to a person, and its own name is sealed.
+    """
+    if not runs:
+        return {}
+    of_job = int(Edge.OF_JOB)
+    walk = asking.reader.walk(dict.fromkeys(runs, 0), "up", (of_job, of_job), 1, 4 * MAX_LIMIT, asking.cut)
+    found: dict[str, Assertion] = {}
+    for said in sorted(walk.assertions, key=lambda one: (-one.how, one.end, one.seq)):
+        if said.type == of_job:
+            found.setdefault(said.start, said)
+    return found
 
 
 def _properties(rows: Sequence[PropertyRow]) -> tuple[dict[str, Any], set[int]]:

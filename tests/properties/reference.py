@@ -128,6 +128,12 @@ class Answers:
                 _add(found, (one.run, Edge.USED, one.version), How.INFERRED, one.roles)
         return found
 
+    def job(self, run: str) -> str | None:
+        """Return of which job a run is: what is said most strongly, the first by name of several."""
+        edges = self.edges.items()
+        jobs = [(-edge.how, end) for (start, kind, end), edge in edges if (start, kind) == (run, Edge.OF_JOB)]
+        return min(jobs)[1] if jobs else None
+
     def provenance(self, node: str, limit: int | None = None) -> Closure:
         """Return everything that a node was made of."""
         return self._closure(node, True, limit)

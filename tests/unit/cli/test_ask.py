@@ -88,11 +88,21 @@ def test_provenance_is_a_tree_whose_edges_are_verbs_and_whose_diamond_is_whole(l
     out = lineage("ask", "provenance", CREDIT).out
     lines = [line.strip("│├└─ ") for line in out.splitlines()]
     assert lines[0] == "model version credit/3"
-    assert lines[1].startswith("produced by run train-1 #")
+    assert lines[1].startswith("produced by run train-1 of airflow/credit.train (auc 0.9281")
     assert any(line.startswith("trained on and tested on dataset version clean@2") for line in lines)
     assert any(line.startswith("trained on dataset version loans@7") for line in lines)
     assert sum("dataset version loans@7" in line for line in lines) == 2
     assert any(line.startswith("built from commit abababababab") for line in lines)
+
+
+def test_a_run_says_of_which_job_it_is_and_what_it_measured(
+    lineage: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    out = lineage("ask", "provenance", CREDIT).out
+    told = "produced by run train-1 of airflow/credit.train (auc 0.9281, f1 0.9281, loss 0.9281, 1 more metric) #"
+    assert told in out
+    assert "produced by run clean-1 #" in out
 
 
 def test_impact_reads_the_edges_from_the_other_end(lineage: Command) -> None:
