@@ -17,7 +17,6 @@ from lineage_service.ledger.signer import SignerLock
 from lineage_service.recorder.installation import Installation, Places, create
 from lineage_service.server.opening import places_of, read_settings
 from lineage_service.server.rights import Issued, first_admin
-from lineage_service.server.serve import serve as run_server
 from lineage_service.settings import Settings
 from lineage_service.store.sqlite import SqliteStore
 
@@ -78,6 +77,8 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; likewise.")] = None,
 ) -> None:
     """Run the service. When it is told to stop, it signs, stores and closes."""
+    from lineage_service.server.serve import serve as run_server  # half a second that no other verb should pay
+
     settings = read_settings()
     if host is not None or port is not None:
         name = settings.host if host is None else host.strip("[]")
