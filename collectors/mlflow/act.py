@@ -35,6 +35,15 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldModel:
+    """A registered model, or a prompt, before the request; ``versions`` where the request touches them one by one."""
+
+    name: str
+    prompt: bool
+    versions: tuple[Version, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Before:
     """What the registry held right before the request, as far as the request could touch it.
 
@@ -42,7 +51,8 @@ class Before:
     names. ``parent_created_ms``: of the version that a new one is a copy of. ``source_run``: the run that made the
     logged model behind a new version. ``known``: what the registry holds of what is named: all of it, the model but not
     its version, or nothing. ``account``: what the named user was, ``user`` or ``admin``. ``rights``: all of them, for
-    requests whose effect on them is not in the request. ``readable``: False if a store could not be asked.
+    requests whose effect on them is not in the request. ``models``: all that the workspace held, for a request that
+    deletes one with what is in it. ``readable``: False if a store could not be asked.
     """
 
     prompt: bool = False
@@ -53,6 +63,7 @@ class Before:
     known: Literal["all", "model", "nothing"] = "all"
     account: str | None = None
     rights: Rights | None = None
+    models: tuple[HeldModel, ...] = ()
     readable: bool = True
 
 

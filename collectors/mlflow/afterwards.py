@@ -31,7 +31,7 @@ def is_told_later(act: Act) -> bool:
 
 
 def is_beyond_telling(act: Act) -> bool:
-    """Tell whether a request did what no fact of ours says: a workspace that was not empty is gone with all in it."""
+    """Tell whether a request did what no fact of ours says: a workspace is gone, with runs and logged models in it."""
     return act.route.path.startswith("workspaces/") and str(act.fields.get("mode", "RESTRICT")) != "RESTRICT"
 
 

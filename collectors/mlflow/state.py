@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from collectors.mlflow import registry_rows
 from collectors.mlflow.accounts import read_account, read_rights
-from collectors.mlflow.act import Before, Version
+from collectors.mlflow.act import Before, HeldModel, Version
 from collectors.mlflow.routes import Route
 from collectors.mlflow.translate import copied_version, logged_model
+from collectors.mlflow.workspaces import CASCADE, DELETE, SET_DEFAULT
 
 _PAGE: Final = 1000
 _NOT_THERE: Final = "RESOURCE_DOES_NOT_EXIST"
@@ -38,6 +39,8 @@ def read_before(route: Route, fields: Mapping[str, Any]) -> Before:
 def _before(route: Route, fields: Mapping[str, Any]) -> Before:
     if route.about_rights:
         return _before_rights(route, fields)
+    if route.action == DELETE:
+        return _before_workspace(fields)
     if route.path == "registered-models/create":
         return Before(prompt=_tagged_prompt(fields), known="nothing")
     if route.path == "model-versions/create":
@@ -135,6 +138,29 @@ def _tagged_prompt(fields: Mapping[str, Any]) -> bool:
     tags = fields.get("tags")
     found = {tag.get("key"): tag.get("value") for tag in tags if isinstance(tag, Mapping)} if tags else {}
     return str(found.get(_PROMPT_TAG, "false")).lower() == "true"
+
+
+def _before_workspace(fields: Mapping[str, Any]) -> Before:
+    """Return what a workspace holds that is to be deleted with all in it, or whose models are to be moved."""
+    mode = fields.get("mode")
+    if mode not in (CASCADE, SET_DEFAULT):
+        return Before()
+    with in_workspace(str(fields["workspace_name"])):
+        return Before(models=tuple(_models(_registry(), with_versions=mode == SET_DEFAULT)))
+
+
+def _models(registry: Any, *, with_versions: bool) -> Iterator[HeldModel]:
+    """Give every model and every prompt of a registry, page by page."""
+    for prompt in (False, True):
+        wanted, token = f"tags.`{_PROMPT_TAG}` = 'true'" if prompt else None, None
+        while True:
+            page = registry.search_registered_models(wanted, max_results=_PAGE, page_token=token)
+            for one in page:
+                versions = _versions(registry, one.name, prompt=prompt) if with_versions else ()
+                yield HeldModel(one.name, prompt, tuple(versions))
+            token = page.token
+            if not token:
+                break
 
 
 def _before_new_version(fields: Mapping[str, Any]) -> Before:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from collectors.mlflow import logged_models
-from collectors.mlflow.act import Act, fitting, pairs, present
+from collectors.mlflow import logged_models, workspaces
+from collectors.mlflow.act import Act, HeldModel, fitting, pairs, present
 from collectors.mlflow.addresses import without_secrets
 from collectors.mlflow.credentials import hidden_value
 from collectors.mlflow.rights import rights_changed
@@ -23,7 +23,6 @@ from graph_schema import names
 from graph_schema.clear_keys import CLEAR_KEYS
 
 ARCHIVED: Final = "Archived"
-MOST_CARRIED: Final = 1000
 _DENIED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _LOGGED_MODEL = re.compile(r"models:/(m-[0-9A-Za-z_-]+)\Z")
 _OTHER_VERSION = re.compile(r"models:/(.+)/(\d+)\Z")
@@ -83,10 +82,8 @@ def _model_created(act: Act) -> Facts:
 def _model_renamed(act: Act) -> Facts:
     old = str(act.fields["name"])
     new = str(_answered(act, "registered_model").get("name") or act.fields.get("new_name"))
-    carried = [{"version": one.version, "created_ms": one.created_ms} for one in act.before.versions]
-    for start in range(0, max(len(carried), 1), MOST_CARRIED):
-        part = carried[start : start + MOST_CARRIED]
-        yield act.fact("model.renamed", {"model": act.model(old), "to": act.model(new), "carried": part})
+    held = HeldModel(old, act.before.prompt, act.before.versions)
+    yield from workspaces.renamed(act, act.model(old), act.model(new), held)
 
 
 def _model_deleted(act: Act) -> Facts:
@@ -208,6 +205,7 @@ _FACTS: Final[Mapping[str, Callable[[Act], Facts]]] = {
     "DELETE model-versions/delete": _version_deleted,
     "POST model-versions/set-tag": _tag_set,
     "DELETE model-versions/delete-tag": _tag_removed,
+    workspaces.DELETE: workspaces.workspace_deleted,
     "POST runs/delete": _run_deleted,
     "POST runs/restore": _run_restored,
     **logged_models.FACTS,

@@ -136,6 +136,19 @@ def test_a_workspace_is_part_of_the_name_and_the_default_one_is_not(diskless: Di
         assert [row["type"] for row in rows] == ["model.declared", "model_version.registered"], key
 
 
+def test_models_of_a_deleted_workspace_are_told_to_be_gone_or_to_have_moved_and_by_whom(diskless: Diskless) -> None:
+    for workspace in ("gone", "moved"):
+        assert diskless.ask("POST", "workspaces", name=workspace).is_success
+        diskless.made(f"of-{workspace}", workspace)
+    assert diskless.ask("DELETE", "workspaces/gone?mode=CASCADE").is_success
+    assert diskless.ask("DELETE", "workspaces/moved?mode=SET_DEFAULT").is_success
+    row = diskless.wait_for_row(f"model:{REGISTRY}/gone::of-gone", "model.deleted")["value"]["rows"][-1]
+    assert row["actor"]["assurance"] == "authenticated"
+    diskless.wait_for_row(f"model:{REGISTRY}/moved::of-moved", "model.renamed")
+    found = diskless.ask("GET", "registered-models/get?name=of-moved").json()
+    assert found["registered_model"]["name"] == "of-moved"
+
+
 def test_no_secret_is_in_the_record_or_a_log(diskless: Diskless) -> None:
     diskless.made("secretive")
     value = f"postgresql://bot:{SECRET}@db.example/credit"
