@@ -35,13 +35,18 @@ class Authenticated:
             "MLFLOW_AUTH_CONFIG_PATH": str(self.folder / "auth.ini"),
             "MLFLOW_AUTH_ADMIN_PASSWORD": "correct horse battery",
             "MLFLOW_FLASK_SERVER_SECRET_KEY": "a key for tests only",
+            "LINEAGE_TRUSTED_USER_HEADER": "X-Forwarded-User",
+            "LINEAGE_TRUSTED_PROXIES": "127.0.0.1",
         }
         return start_mlflow(self.folder, plugin_environment(self.received, self.folder / "spool", **more))
 
-    def ask(self, user: str, method: str, route: str, api: str = "2.0", **body: object) -> httpx.Response:
+    def ask(
+        self, user: str, method: str, route: str, api: str = "2.0", header: str | None = None, **body: object
+    ) -> httpx.Response:
         password = "correct horse battery" if user == "admin" else f"{user} has a long password"
         url = f"{self.server.url}/api/{api}/mlflow/{route}"
-        return httpx.request(method, url, json=body, auth=(user, password), timeout=30)
+        headers = {} if header is None else {"X-Forwarded-User": header}
+        return httpx.request(method, url, json=body, auth=(user, password), headers=headers, timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +77,14 @@ def test_an_authenticated_user_is_the_actor(authenticated: Authenticated) -> Non
     alice = {"issuer": ISSUER, "subject": "alice", "assurance": "authenticated", "via": "mlflow-basic-auth"}
     assert fact["actor"] == alice
     assert "not_before" not in fact["body"]
+
+
+def test_whom_mlflow_authenticated_wins_over_a_header_even_of_a_trusted_proxy(authenticated: Authenticated) -> None:
+    made = authenticated.ask("alice", "POST", "registered-models/create", header="eve", name="whose")
+    assert made.status_code == httpx.codes.OK, made.text
+    authenticated.received.wait_for(lambda: len(about(authenticated.received, "model.declared", "whose")) == 1)
+    (fact,) = about(authenticated.received, "model.declared", "whose")
+    assert (fact["actor"]["subject"], fact["actor"]["via"]) == ("alice", "mlflow-basic-auth")
 
 
 def test_a_denied_attempt_names_who_tried_what(authenticated: Authenticated) -> None:
