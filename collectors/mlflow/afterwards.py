@@ -40,17 +40,13 @@ def _created(act: Act) -> Facts:
 
 
 def _updated(act: Act) -> Facts:
-    if not runs.is_terminal(act.fields.get("status")):
-        return []
-    return _read_whole(act, str(act.fields.get("run_id") or act.fields.get("run_uuid")))
+    run_id = runs.ended_by(act)
+    return _read_whole(act, run_id) if run_id else []
 
 
 def _made_by_promptlab(act: Act) -> Facts:
     """A run that the web pages make in one request, with its end."""
-    answered = act.response.get("run")
-    info = answered.get("info", {}) if isinstance(answered, Mapping) else {}
-    made = runs.run_created(act)
-    return [*made, *_read_whole(act, str(info["run_id"]))] if made else []
+    return [*runs.run_created(act), *_updated(act)]
 
 
 def _read_whole(act: Act, run_id: str) -> Facts:

@@ -80,6 +80,16 @@ def is_terminal(status: object) -> bool:
     return status in STATES
 
 
+def ended_by(act: Act) -> str | None:
+    """Return the id of the run that a request ended; None for any other request."""
+    if act.route.path == "runs/update" and is_terminal(act.fields.get("status")):
+        return str(act.fields.get("run_id") or act.fields.get("run_uuid"))
+    made = act.response.get("run")
+    if act.route.path != "runs/create-promptlab-run" or not isinstance(made, Mapping):
+        return None
+    return _identity(made) if made.get("info") else None
+
+
 def run_created(act: Act) -> list[dict[str, Any]]:
     """Return the fact that a run began, from the answer to ``runs/create``."""
     run = act.response.get("run")
@@ -156,8 +166,12 @@ def _models(act: Act, found: Found) -> list[dict[str, Any]]:
 
 
 def _fact(act: Act, run: Mapping[str, Any], body: Mapping[str, Any], actor: Mapping[str, Any] | None) -> dict[str, Any]:
-    info = run["info"]
-    return act.fact("run.observed", {"run": str(info.get("run_id") or info.get("run_uuid")), **body}, actor)
+    return act.fact("run.observed", {"run": _identity(run), **body}, actor)
+
+
+def _identity(run: Mapping[str, Any]) -> str:
+    """Return MLflow's id of a run; older releases have it under another name."""
+    return str(run["info"].get("run_id") or run["info"].get("run_uuid"))
 
 
 def _actor(act: Act, run: Mapping[str, Any], written: _Written) -> Mapping[str, Any] | None:
