@@ -121,7 +121,7 @@ def run_ended(act: Act, run: Mapping[str, Any], found: Found | None = NOTHING) -
     actor = _actor(act, run, written)
     facts = [_fact(act, run, body, actor) for body in _merged(bodies)]
     data = (run.get("inputs") or {}).get("dataset_inputs")
-    return [*facts, *datasets.declared(act, data), *rest]
+    return [*facts, *datasets.declared(act, data), *datasets.measured(act, _identity(run), data), *rest]
 
 
 def surroundings(act: Act, run: Mapping[str, Any], found: Found) -> list[dict[str, Any]]:

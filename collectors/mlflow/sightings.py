@@ -179,11 +179,12 @@ def run_told(look: Look, row: Row, before: Row | None) -> Told:
     facts: list[Fact] = []
     fresh = before is None or not is_terminal(known.get("s"))
     if is_terminal(status) and (fresh or known.get("h") != value["h"]):
-        at = _own_time(info, "end_time", look.began) if fresh else look.began
-        facts += _by_nobody(look, at, run_ended(_act(look, at, {}), run))
+        ended = _own_time(info, "end_time", look.began)
+        at = ended if fresh else look.began
+        facts += _by_nobody(look, at, run_ended(_act(look, at, {}), run), ended)
     elif not is_terminal(status) and before is None:
         at = _own_time(info, "start_time", look.began)
-        facts += _by_nobody(look, at, run_created(_act(look, at, {"run": run})))
+        facts += _by_nobody(look, at, run_created(_act(look, at, {"run": run})), at)
     if before is not None and is_terminal(status) and not fresh:
         facts += tag_facts(look, names.run(name), tags, known.get("t", {}))
     deleted = value["l"] == "deleted"
@@ -231,10 +232,13 @@ def _act(look: Look, at: int, response: Mapping[str, Any]) -> Act:
     return Act("", _RUN_ENDED, {}, at, at, 200, response, look.registry)
 
 
-def _by_nobody(look: Look, at: int, facts: Iterable[Fact]) -> Iterator[Fact]:
-    """Give facts made for the plugin as those of a look: without an act, and nobody named."""
+def _by_nobody(look: Look, at: int, facts: Iterable[Fact], ended: int) -> Iterator[Fact]:
+    """Give facts made for the plugin as those of a look: without an act, and nobody named.
+
+    Data was counted before the run ``ended``: a run that is read anew, because somebody changed it, counted nothing.
+    """
     for one in facts:
-        yield look.fact(one["type"], at, one["body"])
+        yield look.fact(one["type"], ended if one["type"] == "dataset.measured" else at, one["body"])
 
 
 def _own_time(info: Row, name: str, latest: int) -> int:

@@ -253,6 +253,24 @@ def test_a_version_that_was_deleted_beside_a_rename_is_gone_under_the_new_name(w
     assert watch.read() == []
 
 
+def test_rows_that_a_run_counted_are_the_same_fact_however_often_the_run_is_read(recorded: Watch) -> None:
+    ended = next(row for row in recorded.held.runs if row["data"].get("metrics"))
+    ended["inputs"]["dataset_inputs"][0]["dataset"]["profile"] = '{"num_rows": 6, "num_elements": 18}'
+
+    def counted() -> list[dict[str, Any]]:
+        return [fact for fact in recorded.read() if fact["type"] == "dataset.measured"]
+
+    (first,) = counted()
+    assert (first["body"]["version"], first["body"]["rows"]) == ("mlflow-ab6a6660", 6)
+    assert first["occurred_at"] == format_time(1_790_000_060_000_000)
+    assert counted() == []
+    ended["data"]["metrics"].append({"key": "late", "value": 1.0})
+    (second,) = counted()
+    recorded.forget()
+    (third,) = counted()
+    assert {**second, "source": first["source"]} == third == first
+
+
 def test_a_run_that_ends_changes_or_goes_is_said_once_each(recorded: Watch) -> None:
     recorded.read()
     rows = recorded.held.runs

@@ -51,7 +51,9 @@ def test_a_logged_model_read_by_rest_is_the_one_that_the_store_holds() -> None:
 
 
 def test_training_is_told_whole() -> None:
-    (fact,) = facts(runs.run_ended(ACT, TRAIN))
+    fact, counted = facts(runs.run_ended(ACT, TRAIN))
+    assert (counted["type"], counted["body"]["version"]) == ("dataset.measured", "mlflow-233a0c15")
+    assert counted["body"]["rows"] == 30
     body = fact["body"]
     assert body["logged_models"] == [MODEL_KEY]
     assert body["parent"] == PARENT["info"]["run_id"]
@@ -78,7 +80,7 @@ def test_training_is_told_whole() -> None:
 
 
 def test_an_evaluation_names_the_model_it_used() -> None:
-    (fact,) = facts(runs.run_ended(ACT, EVALUATE))
+    fact, _counted = facts(runs.run_ended(ACT, EVALUATE))
     assert fact["body"]["logged_model_inputs"] == [MODEL_KEY]
     assert "logged_models" not in fact["body"]
     assert {one["key"] for one in fact["body"]["metrics"]} >= {"accuracy_score", "roc_auc"}
@@ -92,7 +94,7 @@ def test_the_outer_run_meets_the_openlineage_run_it_is_a_part_of() -> None:
 
 def test_an_authenticated_user_stays_the_actor_and_the_human_behind_ci_is_a_claim_beside() -> None:
     known = replace(ACT, user="ada", via="mlflow-basic-auth")
-    (fact,) = facts(runs.run_ended(known, TRAIN))
+    fact, _counted = facts(runs.run_ended(known, TRAIN))
     assert (fact["actor"]["subject"], fact["actor"]["assurance"]) == ("ada", "authenticated")
     assert fact["actor"]["on_behalf_of"]["subject"] == "octocat"
 
@@ -102,7 +104,7 @@ def test_what_lies_around_a_run_can_be_told_later_and_is_the_same() -> None:
     found = Found([MODEL], files, {MODEL["model_id"]: files}, {"requirements.txt": "mlflow==3.17.2\n"})
     at_once = facts(runs.run_ended(ACT, TRAIN, found))
     later = facts(runs.run_ended(ACT, TRAIN, None)) + facts(runs.surroundings(ACT, TRAIN, found))
-    assert len(at_once) == 2
+    assert len(at_once) == 3
     merged: dict[str, Any] = {}
     for fact in later:
         if fact["type"] == "run.observed":
