@@ -6,15 +6,18 @@ what the graph has, so they are listed afterwards, when nobody waits for it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from collectors.mlflow import logged_models, runs, state, whole_run
+from collectors.mlflow import datasets, logged_models, runs, state, whole_run
 from collectors.mlflow.act import Act
 
 _EXPERIMENTS: Final = {"POST experiments/delete": True, "POST experiments/restore": False}
+
+_log = logging.getLogger("lineage.mlflow")
 
 Facts = list[dict[str, Any]]
 
@@ -58,7 +61,19 @@ def _read_whole(act: Act, run_id: str) -> Facts:
 
 
 def _inputs(act: Act) -> Facts:
-    return runs.inputs_logged(act)
+    named = act.fields.get("datasets")
+    if datasets.lack_context(named):
+        named = datasets.with_contexts(named, _held_data(act))
+    return runs.inputs_logged(replace(act, fields={**act.fields, "datasets": named}))
+
+
+def _held_data(act: Act) -> object:
+    """Return the data of the run as MLflow holds it; nothing if it cannot be asked, which costs a role."""
+    try:
+        return whole_run.read_run(str(act.fields.get("run_id")), act.workspace)["inputs"].get("dataset_inputs")
+    except Exception as error:  # noqa: BLE001  any store, any error: what the request says is told all the same
+        _log.warning("a run that named data could not be read: %s", type(error).__name__)
+        return None
 
 
 def _outputs(act: Act) -> Facts:

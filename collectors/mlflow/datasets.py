@@ -49,9 +49,10 @@ _ROLES: Final = {
     "inference": "scoring",
     "prediction": "scoring",
 }
-"""What a context says the data was for. Where MLflow writes it: ``train`` and ``eval`` by autologging; by an evaluation
-the prefix of its metrics, such as ``eval_``, and without a prefix nothing; ``optimization`` (of prompts) has no word."""
+"""What a context says the data was for. Where MLflow itself writes it: ``train`` and ``eval`` by autologging; by an
+evaluation the prefix of its metrics, such as ``eval_``, and without one nothing; ``optimization`` (of prompts)."""
 
+_CONTEXT: Final = "mlflow.data.context"
 _HUGGING_FACE: Final = frozenset({"hf", "huggingface", "hugging_face"})
 _WITHOUT_ADDRESS: Final = frozenset({"code", "sql"})
 _DIGEST = re.compile(r"[0-9A-Za-z+/=_.-]{1,200}\Z")
@@ -67,9 +68,39 @@ _MOST_ROWS: Final = 2**53 - 1
 
 
 def inputs(act: Act, found: object) -> Iterator[dict[str, Any]]:
-    """Give the inputs among ``dataset_inputs`` (or the body of ``runs/log-inputs``) as facts state them."""
+    """Give the inputs among ``dataset_inputs`` (or the body of ``runs/log-inputs``) as facts state them, each once.
+
+    MLflow's client names data once for each metric that it measured on it.
+    """
+    given: list[dict[str, Any]] = []
     for dataset, context in _datasets(found):
-        yield _input(act, dataset, _ROLES.get(context.lower().strip(" _-"), "unknown"))
+        named = _input(act, dataset, _ROLES.get(context.lower().strip(" _-"), "unknown"))
+        if named not in given:
+            given.append(named)
+            yield named
+
+
+def lack_context(named: object) -> bool:
+    """Tell whether a request names data without saying what it was for."""
+    return any(not context for _dataset, context in _datasets(named))
+
+
+def with_contexts(named: object, held: object) -> list[dict[str, Any]]:
+    """Return the data that a request names, each with its own context, else with the one that the run holds of it.
+
+    Whoever measures a metric on data makes MLflow's client name that data again, and without a context. MLflow keeps
+    the context that was there; a role once said to be unknown stays so, since roles of an edge are a union.
+    """
+    known = {_same(dataset): context for dataset, context in _datasets(held) if context}
+    return [
+        {"dataset": dataset, "tags": {_CONTEXT: context or known.get(_same(dataset), "")}}
+        for dataset, context in _datasets(named)
+    ]
+
+
+def _same(dataset: Mapping[str, Any]) -> tuple[str, str]:
+    """Return by what MLflow knows data again within an experiment."""
+    return str(dataset.get("name")), str(dataset.get("digest"))
 
 
 def declared(act: Act, found: object) -> Iterator[dict[str, Any]]:
@@ -137,7 +168,7 @@ def _datasets(found: object) -> Iterator[tuple[Mapping[str, Any], str]]:
     for item in found if isinstance(found, list | tuple) else ():
         dataset = item.get("dataset") if isinstance(item, Mapping) else None
         if isinstance(dataset, Mapping) and dataset.get("name"):
-            yield dataset, dict(pairs(item.get("tags"))).get("mlflow.data.context", "")
+            yield dataset, dict(pairs(item.get("tags"))).get(_CONTEXT, "")
 
 
 def _input(act: Act, dataset: Mapping[str, Any], role: str) -> dict[str, Any]:

@@ -84,6 +84,18 @@ def test_a_schema_without_named_columns_or_too_large_for_a_record_is_not_stated(
     assert list(datasets.declared(ACT, [dataset("code", {}, schema=schema)])) == []
 
 
+def test_data_that_is_named_again_without_a_context_keeps_the_one_that_the_run_holds() -> None:
+    with_context = dataset("s3", {"uri": "s3://lake/a"})
+    again = {**with_context, "tags": []}
+    other = {**dataset("s3", {"uri": "s3://lake/b"}, name="b"), "tags": []}
+    assert not datasets.lack_context([with_context])
+    assert datasets.lack_context([with_context, again])
+    merged = datasets.with_contexts([again, again, other, "odd"], [with_context, None])
+    found = [(one["name"], one["roles"]) for one in datasets.inputs(ACT, merged)]
+    assert found == [("a", ["training"]), ("b", ["unknown"])]
+    assert [one["roles"] for one in datasets.inputs(ACT, datasets.with_contexts([again], None))] == [["unknown"]]
+
+
 def counted(*found: dict[str, Any]) -> list[dict[str, Any]]:
     facts = list(datasets.measured(ACT, "r1", list(found)))
     for fact in facts:
@@ -104,7 +116,7 @@ def test_the_rows_that_a_run_loaded_are_those_of_the_version_that_mlflows_digest
     ]
 
 
-def test_of_a_version_that_its_store_names_a_part_may_have_been_loaded_so_the_rows_are_those_that_the_run_read() -> None:
+def test_rows_of_a_version_that_its_store_names_are_those_that_the_run_read_since_it_may_be_a_part() -> None:
     table = dataset("delta_table", {"path": "s3://lake/t", "delta_table_version": 4}, **profile(6))
     (body,) = counted(table)
     assert "version" not in body

@@ -182,7 +182,8 @@ def test_which_run_a_request_ended_is_known_whatever_its_route() -> None:
     assert runs.ended_by(replace(ACT, fields={"run_id": "r1", "status": "RUNNING"})) is None
     lab = replace(ACT, route=RECORDED["POST runs/create-promptlab-run"], fields={"experiment_id": "7"})
     assert runs.ended_by(replace(lab, response={"run": run()})) == "r1"
-    for answer in ({}, {"run": None}, {"run": {}}, {"run": []}):
+    nothing: list[dict[str, Any]] = [{}, {"run": None}, {"run": {}}, {"run": []}]
+    for answer in nothing:
         assert runs.ended_by(replace(lab, response=answer)) is None
     assert runs.ended_by(replace(ACT, route=RECORDED["POST runs/create"], response={"run": run()})) is None
 
