@@ -271,6 +271,26 @@ def test_rows_that_a_run_counted_are_the_same_fact_however_often_the_run_is_read
     assert {**second, "source": first["source"]} == third == first
 
 
+def test_what_was_measured_of_a_logged_model_is_said_when_it_was_measured_and_once(recorded: Watch) -> None:
+    (row,) = recorded.held.logged_models
+
+    def metrics() -> list[tuple[str, Any]]:
+        said = [fact for fact in recorded.read() if fact["type"] == "logged_model.observed"]
+        return [(fact["occurred_at"], fact["body"].get("metrics")) for fact in said]
+
+    row["data"]["metrics"] = [{"key": "auc", "value": 0.9, "timestamp": 1_790_000_050_000, "step": 0}]
+    first = (format_time(1_790_000_050_000_000), [{"key": "auc", "value": "0.9"}])
+    assert metrics()[1:] == [first]
+    assert metrics() == []
+    row["data"]["metrics"].append({"key": "f1", "value": 1, "timestamp": "1790000070000", "step": "1"})
+    second = (format_time(1_790_000_070_000_000), [{"key": "auc", "value": "0.9"}, {"key": "f1", "value": "1.0"}])
+    assert metrics() == [second]
+    row["data"]["metrics"].append({"key": "ahead", "value": 1, "timestamp": 9_790_000_070_000})
+    assert [at for at, _ in metrics()] == [format_time(recorded.now)]
+    row["data"].pop("metrics")
+    assert metrics() == metrics() == []
+
+
 def test_a_run_that_ends_changes_or_goes_is_said_once_each(recorded: Watch) -> None:
     recorded.read()
     rows = recorded.held.runs
