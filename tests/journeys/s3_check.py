@@ -1,9 +1,9 @@
 """Files of runs in S3, against a server that speaks it: ``python -m tests.journeys.s3_check``; exits 1 if one is wrong.
 
 ``pytest`` does not run it: MLflow reaches S3 through boto3, and that with moto, the server, weighs 300 MB, which nobody
-should install to run the tests. ``pip install boto3 'moto[server]'`` beside ``.[test]``, and run it after a change of
-``collectors/mlflow/artifact_store.py`` or for a new release of MLflow. Files go both ways that MLflow has: straight from
-the client into the bucket, and through the MLflow server.
+should install to run the tests. Put ``pip install boto3 'moto[server]'`` beside ``.[test]``, and run it after a change
+of ``collectors/mlflow/artifact_store.py`` or for a new release of MLflow. Files go both ways that MLflow has: straight
+from the client into the bucket, and through the MLflow server.
 """
 
 import hashlib
