@@ -49,8 +49,8 @@ _ROLES: Final = {
     "inference": "scoring",
     "prediction": "scoring",
 }
-"""What a context says the data was for. Where MLflow itself writes it: ``train`` and ``eval`` by autologging; by an
-evaluation the prefix of its metrics, such as ``eval_``, and without one nothing; ``optimization`` (of prompts)."""
+"""What a context says the data was for. MLflow itself writes ``train`` and ``eval`` (autologging), the prefix of its
+metrics (an evaluation, such as ``eval_``; without a prefix nothing) and ``optimization`` (of prompts: no word here)."""
 
 _CONTEXT: Final = "mlflow.data.context"
 _HUGGING_FACE: Final = frozenset({"hf", "huggingface", "hugging_face"})
@@ -72,11 +72,12 @@ def inputs(act: Act, found: object) -> Iterator[dict[str, Any]]:
 
     MLflow's client names data once for each metric that it measured on it.
     """
-    given: list[dict[str, Any]] = []
+    given: set[str] = set()
     for dataset, context in _datasets(found):
         named = _input(act, dataset, _ROLES.get(context.lower().strip(" _-"), "unknown"))
-        if named not in given:
-            given.append(named)
+        text = json.dumps(named)
+        if text not in given:
+            given.add(text)
             yield named
 
 
