@@ -6,15 +6,18 @@ what the graph has, so they are listed afterwards, when nobody waits for it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from collectors.mlflow import logged_models, runs, state, whole_run
+from collectors.mlflow import datasets, logged_models, runs, state, whole_run
 from collectors.mlflow.act import Act
 
 _EXPERIMENTS: Final = {"POST experiments/delete": True, "POST experiments/restore": False}
+
+_log = logging.getLogger("lineage.mlflow")
 
 Facts = list[dict[str, Any]]
 
@@ -40,17 +43,13 @@ def _created(act: Act) -> Facts:
 
 
 def _updated(act: Act) -> Facts:
-    if not runs.is_terminal(act.fields.get("status")):
-        return []
-    return _read_whole(act, str(act.fields.get("run_id") or act.fields.get("run_uuid")))
+    run_id = runs.ended_by(act)
+    return _read_whole(act, run_id) if run_id else []
 
 
 def _made_by_promptlab(act: Act) -> Facts:
     """A run that the web pages make in one request, with its end."""
-    answered = act.response.get("run")
-    info = answered.get("info", {}) if isinstance(answered, Mapping) else {}
-    made = runs.run_created(act)
-    return [*made, *_read_whole(act, str(info["run_id"]))] if made else []
+    return [*runs.run_created(act), *_updated(act)]
 
 
 def _read_whole(act: Act, run_id: str) -> Facts:
@@ -62,7 +61,19 @@ def _read_whole(act: Act, run_id: str) -> Facts:
 
 
 def _inputs(act: Act) -> Facts:
-    return runs.inputs_logged(act)
+    named = act.fields.get("datasets")
+    if datasets.lack_context(named):
+        named = datasets.with_contexts(named, _held_data(act))
+    return runs.inputs_logged(replace(act, fields={**act.fields, "datasets": named}))
+
+
+def _held_data(act: Act) -> object:
+    """Return the data of the run as MLflow holds it; nothing if it cannot be asked, which costs a role."""
+    try:
+        return whole_run.read_run(str(act.fields.get("run_id")), act.workspace)["inputs"].get("dataset_inputs")
+    except Exception as error:  # noqa: BLE001  any store, any error: what the request says is told all the same
+        _log.warning("a run that named data could not be read: %s", type(error).__name__)
+        return None
 
 
 def _outputs(act: Act) -> Facts:

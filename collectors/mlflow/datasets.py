@@ -15,8 +15,11 @@ MLflow's digest of a dataset covers the first 10,000 rows and not every column, 
 content hash. The version of a Delta table and the commit of a Hugging Face repository are ``declared``.
 
 A schema is stated only of data without an address of its own: elsewhere its producer describes it, a later description
-replaces an earlier one whole, and a run that loaded three columns of forty would hide the others. How many rows a run
-read is no fact of the language: ``dataset_version.observed`` tells that a version was written.
+replaces an earlier one whole, and a run that loaded three columns of forty would hide the others.
+
+How many rows a run loaded (``num_rows`` of the profile) is a fact of the version that MLflow's own digest names, since
+that is a digest of what was loaded. Of a version that the data's own store names, the run may have loaded a part, a
+split or a selection: there, and without a version, it is a fact of what the run read. Approximate counts are left out.
 """
 
 from __future__ import annotations
@@ -35,12 +38,21 @@ _ROLES: Final = {
     "training": "training",
     "train": "training",
     "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
     "eval": "evaluation",
     "evaluation": "evaluation",
+    "evaluate": "evaluation",
     "test": "test",
     "testing": "test",
     "scoring": "scoring",
+    "inference": "scoring",
+    "prediction": "scoring",
 }
+"""What a context says the data was for. MLflow itself writes ``train`` and ``eval`` (autologging), the prefix of its
+metrics (an evaluation, such as ``eval_``; without a prefix nothing) and ``optimization`` (of prompts: no word here)."""
+
+_CONTEXT: Final = "mlflow.data.context"
 _HUGGING_FACE: Final = frozenset({"hf", "huggingface", "hugging_face"})
 _WITHOUT_ADDRESS: Final = frozenset({"code", "sql"})
 _DIGEST = re.compile(r"[0-9A-Za-z+/=_.-]{1,200}\Z")
@@ -50,12 +62,46 @@ _LONGEST_NAME: Final = 4096
 _LONGEST_VERSION: Final = 1024
 _MOST_COLUMNS: Final = 2000
 _MOST_SCHEMA_BYTES: Final = 40_000
+_LONGEST_PROFILE: Final = 100_000
+_MOST_ROWS: Final = 2**53 - 1
+"""The greatest count of the language (LJ1)."""
 
 
 def inputs(act: Act, found: object) -> Iterator[dict[str, Any]]:
-    """Give the inputs among ``dataset_inputs`` (or the body of ``runs/log-inputs``) as facts state them."""
+    """Give the inputs among ``dataset_inputs`` (or the body of ``runs/log-inputs``) as facts state them, each once.
+
+    MLflow's client names data once for each metric that it measured on it.
+    """
+    given: set[str] = set()
     for dataset, context in _datasets(found):
-        yield _input(act, dataset, _ROLES.get(context.lower(), "unknown"))
+        named = _input(act, dataset, _ROLES.get(context.lower().strip(" _-"), "unknown"))
+        text = json.dumps(named)
+        if text not in given:
+            given.add(text)
+            yield named
+
+
+def lack_context(named: object) -> bool:
+    """Tell whether a request names data without saying what it was for."""
+    return any(not context for _dataset, context in _datasets(named))
+
+
+def with_contexts(named: object, held: object) -> list[dict[str, Any]]:
+    """Return the data that a request names, each with its own context, else with the one that the run holds of it.
+
+    Whoever measures a metric on data makes MLflow's client name that data again, and without a context. MLflow keeps
+    the context that was there; a role once said to be unknown stays so, since roles of an edge are a union.
+    """
+    known = {_same(dataset): context for dataset, context in _datasets(held) if context}
+    return [
+        {"dataset": dataset, "tags": {_CONTEXT: context or known.get(_same(dataset), "")}}
+        for dataset, context in _datasets(named)
+    ]
+
+
+def _same(dataset: Mapping[str, Any]) -> tuple[str, str]:
+    """Return by what MLflow knows data again within an experiment."""
+    return str(dataset.get("name")), str(dataset.get("digest"))
 
 
 def declared(act: Act, found: object) -> Iterator[dict[str, Any]]:
@@ -69,6 +115,27 @@ def declared(act: Act, found: object) -> Iterator[dict[str, Any]]:
     for (namespace, name), columns in told.items():
         body = {"namespace": namespace, "name": name, "columns": columns}
         yield act.fact("dataset.declared", body, OBSERVED)
+
+
+def measured(act: Act, run: str, found: object) -> Iterator[dict[str, Any]]:
+    """Give a ``dataset.measured`` for each dataset whose rows the run counted.
+
+    Told once a run, at its end, so that naming an input and ending are not two measurements. Where a run loaded one
+    thing with different counts, none of them is its count.
+    """
+    told: dict[tuple[str, str, str | None], set[tuple[str, int]]] = {}
+    for dataset, _context in _datasets(found):
+        rows = _rows(dataset.get("profile"))
+        if rows is not None:
+            named = _input(act, dataset, "unknown")
+            version = named["version"] if named.get("identity") == "hint" else None
+            counted = (str(dataset.get("digest") or ""), rows)
+            told.setdefault((named["namespace"], named["name"], version), set()).add(counted)
+    for (namespace, name, version), counts in told.items():
+        if len(counts) == 1:
+            ((_digest, rows),) = counts
+            body = {"namespace": namespace, "name": name, "version": version, "run": run, "side": "read", "rows": rows}
+            yield act.fact("dataset.measured", body, OBSERVED)
 
 
 def by_convention(
@@ -102,7 +169,7 @@ def _datasets(found: object) -> Iterator[tuple[Mapping[str, Any], str]]:
     for item in found if isinstance(found, list | tuple) else ():
         dataset = item.get("dataset") if isinstance(item, Mapping) else None
         if isinstance(dataset, Mapping) and dataset.get("name"):
-            yield dataset, dict(pairs(item.get("tags"))).get("mlflow.data.context", "")
+            yield dataset, dict(pairs(item.get("tags"))).get(_CONTEXT, "")
 
 
 def _input(act: Act, dataset: Mapping[str, Any], role: str) -> dict[str, Any]:
@@ -159,6 +226,14 @@ def _named_place(act: Act, place: str) -> tuple[str, str]:
 
 def _own(act: Act) -> str:
     return f"mlflow:{act.registry}"
+
+
+def _rows(text: object) -> int | None:
+    """Return the exact number of rows that a profile tells; None for one that tells none, or no number of rows."""
+    if not isinstance(text, str) or len(text) > _LONGEST_PROFILE:
+        return None
+    rows = _source(text).get("num_rows")
+    return rows if type(rows) is int and 0 <= rows <= _MOST_ROWS else None
 
 
 def _columns(text: object) -> list[dict[str, str]]:

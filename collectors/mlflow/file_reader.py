@@ -52,8 +52,7 @@ class FileReader:
 
     def look(self, act: Act, workspace: str | None) -> None:
         """Read what lies around a run that ended with this request, or behind a version that it registered."""
-        if act.route.path == "runs/update" and runs.is_terminal(act.fields.get("status")):
-            run_id = str(act.fields.get("run_id") or act.fields.get("run_uuid"))
+        if run_id := runs.ended_by(act):
             self._ask(act, lambda: self._around(act, run_id, workspace))
         elif act.route.path == "model-versions/create":
             self._look_at_version(act, workspace)

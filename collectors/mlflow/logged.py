@@ -7,6 +7,7 @@ so nobody is named as its actor; who made and finished the model is told by the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ _STATES: Final = {
 }
 """A state as MLflow writes it: protobuf's name, the name its own clients show, or protobuf's number."""
 
+_LONGEST_KEY: Final = 1024
+_LONGEST_WHOLE: Final = 20
 _BULKY: Final = frozenset({"mlflow.modelVersions", "mlflow.user"})
 """Tags that repeat what stands elsewhere."""
 
@@ -60,8 +63,45 @@ def keys(registry: str, found: object) -> list[str]:
     return list(dict.fromkeys(names.logged_model(registry, one) for one in ids if one))
 
 
+def metrics(found: object, run: str | None = None) -> list[dict[str, str]]:
+    """Return the last value of each metric among those of a logged model, as facts state them; ``run``: only its own.
+
+    MLflow keeps every value, from whichever run and on whichever data; the last is the one with the latest time.
+    """
+    last: dict[str, tuple[tuple[int, int], object]] = {}
+    for one in found if isinstance(found, list | tuple) else ():
+        if isinstance(one, Mapping) and one.get("key") and (run is None or one.get("run_id") == run):
+            order = (_whole(one.get("timestamp")), _whole(one.get("step")))
+            if str(one["key"]) not in last or last[str(one["key"])][0] <= order:
+                last[str(one["key"])] = (order, one.get("value"))
+    named = {key: value for key, (_order, value) in sorted(last.items()) if len(key) <= _LONGEST_KEY}
+    return [{"key": key, "value": decimal(value)} for key, value in named.items()]
+
+
+def measured_at(found: object) -> int:
+    """Return the latest time among the metrics of a logged model, in milliseconds; 0 if none has a time."""
+    items = found if isinstance(found, list | tuple) else ()
+    return max((0, *(_whole(one.get("timestamp")) for one in items if isinstance(one, Mapping))))
+
+
+def decimal(value: Any) -> str:
+    """Return a metric's value as a decimal string: the shortest that gives the same float again."""
+    number = float("nan" if value is None else value)
+    if math.isnan(number):
+        return "NaN"
+    return repr(number) if math.isfinite(number) else f"{'-' if number < 0 else ''}Infinity"
+
+
+def measured(act: Act, model: Mapping[str, Any], run: str) -> list[dict[str, Any]]:
+    """Return the facts of what a run measured of a logged model that it used."""
+    key = names.logged_model(act.registry, identifier(model))
+    found = metrics(_data(model).get("metrics"), run)
+    bodies = ({"logged_model": key, "metrics": part} for part in in_parts(found))
+    return [act.fact("logged_model.observed", body, OBSERVED) for body in bodies]
+
+
 def observed(act: Act, model: Mapping[str, Any], files: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
-    """Return the facts that a logged model exists: its run, type, state, parameters, tags and files."""
+    """Return the facts that a logged model exists: its run, type, state, parameters, tags, metrics, files."""
     return [
         act.fact("logged_model.observed", {"logged_model": names.logged_model(act.registry, identifier(model)), **body},
                  OBSERVED)
@@ -71,7 +111,6 @@ def observed(act: Act, model: Mapping[str, Any], files: Sequence[Mapping[str, An
 
 def _bodies(model: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     info = _info(model)
-    data = model.get("data") if isinstance(model.get("data"), Mapping) else model
     body: dict[str, Any] = {
         "run": info.get("source_run_id"),
         "name": fitting(info.get("name") or ""),
@@ -81,13 +120,30 @@ def _bodies(model: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Ite
         "existence": "present",
     }
     tags = [tag for tag in pairs(info.get("tags")) if tag[0] not in _BULKY and not tag[0].startswith(_OF_THE_RUN)]
-    for field, items in (("params", pairs((data or {}).get("params"))), ("tags", tags), ("artifacts", list(files))):
+    lists: dict[str, list[Any]] = {
+        "params": pairs(_data(model).get("params")),
+        "tags": tags,
+        "metrics": metrics(_data(model).get("metrics")),
+        "artifacts": list(files),
+    }
+    for field, items in lists.items():
         for part in in_parts(items):
             if field in body or not is_small({**body, field: part}):
                 yield body
                 body = {}
             body[field] = part
     yield body
+
+
+def _whole(value: Any) -> int:
+    """Return a number that protobuf's JSON may write as text; 0 for what is none."""
+    text = str(value or 0)
+    return int(text) if text.removeprefix("-").isdecimal() and len(text) <= _LONGEST_WHOLE else 0
+
+
+def _data(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = model.get("data")
+    return data if isinstance(data, Mapping) else model
 
 
 def _info(model: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -38,7 +38,8 @@ class Found:
     """What lies around a run.
 
     Attributes:
-        models: its logged models, as ``LoggedModel.to_dictionary()`` or REST give them.
+        models: its logged models, as ``whole_run`` or REST give them.
+        used: logged models of others that it named as inputs, of which it may have measured something.
         files: its own files, as ``artifacts.artifact`` states them.
         model_files: those of its logged models, by their ids.
         environment: texts of files that say what a model needs (``runtime.ENVIRONMENT_FILES``), by name.
@@ -48,6 +49,7 @@ class Found:
     files: Sequence[Mapping[str, Any]] = ()
     model_files: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    used: Sequence[Mapping[str, Any]] = ()
 
 
 NOTHING: Final = Found()
@@ -80,6 +82,16 @@ def is_terminal(status: object) -> bool:
     return status in STATES
 
 
+def ended_by(act: Act) -> str | None:
+    """Return the id of the run that a request ended; None for any other request."""
+    if act.route.path == "runs/update" and is_terminal(act.fields.get("status")):
+        return str(act.fields.get("run_id") or act.fields.get("run_uuid"))
+    made = act.response.get("run")
+    if act.route.path != "runs/create-promptlab-run" or not isinstance(made, Mapping):
+        return None
+    return _identity(made) if made.get("info") else None
+
+
 def run_created(act: Act) -> list[dict[str, Any]]:
     """Return the fact that a run began, from the answer to ``runs/create``."""
     run = act.response.get("run")
@@ -107,11 +119,11 @@ def run_ended(act: Act, run: Mapping[str, Any], found: Found | None = NOTHING) -
     rest: list[dict[str, Any]] = []
     if found is not None:
         bodies += _around(act, written, found)
-        rest = _models(act, found)
+        rest = _models(act, run, found)
     actor = _actor(act, run, written)
     facts = [_fact(act, run, body, actor) for body in _merged(bodies)]
     data = (run.get("inputs") or {}).get("dataset_inputs")
-    return [*facts, *datasets.declared(act, data), *rest]
+    return [*facts, *datasets.declared(act, data), *datasets.measured(act, _identity(run), data), *rest]
 
 
 def surroundings(act: Act, run: Mapping[str, Any], found: Found) -> list[dict[str, Any]]:
@@ -121,7 +133,7 @@ def surroundings(act: Act, run: Mapping[str, Any], found: Found) -> list[dict[st
     """
     bodies = list(_around(act, _Written.of(run), found))
     facts = [_fact(act, run, body, OBSERVED) for body in (_merged(bodies) if bodies else ())]
-    return [*facts, *_models(act, found)]
+    return [*facts, *_models(act, run, found)]
 
 
 def _pieces(act: Act, run: Mapping[str, Any], written: _Written) -> Iterator[dict[str, Any]]:
@@ -150,14 +162,20 @@ def _around(act: Act, written: _Written, found: Found) -> Iterator[dict[str, Any
     yield from ({"artifacts": part} for part in in_parts(found.files))
 
 
-def _models(act: Act, found: Found) -> list[dict[str, Any]]:
+def _models(act: Act, run: Mapping[str, Any], found: Found) -> list[dict[str, Any]]:
+    """Return the facts of a run's logged models, and of what it measured of others."""
     every = ((model, found.model_files.get(logged.identifier(model), ())) for model in found.models)
-    return [fact for model, files in every for fact in logged.observed(act, model, files)]
+    own = [fact for model, files in every for fact in logged.observed(act, model, files)]
+    return own + [fact for model in found.used for fact in logged.measured(act, model, _identity(run))]
 
 
 def _fact(act: Act, run: Mapping[str, Any], body: Mapping[str, Any], actor: Mapping[str, Any] | None) -> dict[str, Any]:
-    info = run["info"]
-    return act.fact("run.observed", {"run": str(info.get("run_id") or info.get("run_uuid")), **body}, actor)
+    return act.fact("run.observed", {"run": _identity(run), **body}, actor)
+
+
+def _identity(run: Mapping[str, Any]) -> str:
+    """Return MLflow's id of a run; older releases have it under another name."""
+    return str(run["info"].get("run_id") or run["info"].get("run_uuid"))
 
 
 def _actor(act: Act, run: Mapping[str, Any], written: _Written) -> Mapping[str, Any] | None:
@@ -238,7 +256,7 @@ def _git_tags(tags: Mapping[str, str], prefix: str) -> dict[str, str]:
 
 
 def _metrics(metrics: object) -> Iterator[dict[str, str]]:
-    """Give each last value as a decimal string: the shortest that gives the same float again.
+    """Give each last value, as facts state it.
 
     Metrics are a mapping inside the server, and a list of ``{key, value}`` in REST.
     """
@@ -246,8 +264,7 @@ def _metrics(metrics: object) -> Iterator[dict[str, str]]:
     if isinstance(metrics, list):
         found = {str(one["key"]): one.get("value") for one in metrics if isinstance(one, Mapping) and "key" in one}
     for key, value in sorted(found.items()):
-        text = repr(float("nan" if value is None else value))
-        yield {"key": str(key), "value": {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(text, text)}
+        yield {"key": str(key), "value": logged.decimal(value)}
 
 
 def _merged(bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

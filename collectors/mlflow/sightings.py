@@ -23,6 +23,7 @@ import orjson
 from collectors.mlflow import logged
 from collectors.mlflow.act import OBSERVED, Act, fitting, pairs, present
 from collectors.mlflow.addresses import without_secrets
+from collectors.mlflow.parts import in_parts
 from collectors.mlflow.routes import RECORDED
 from collectors.mlflow.runs import is_terminal, run_created, run_ended
 from collectors.mlflow.translate import copied_version, logged_model
@@ -179,11 +180,12 @@ def run_told(look: Look, row: Row, before: Row | None) -> Told:
     facts: list[Fact] = []
     fresh = before is None or not is_terminal(known.get("s"))
     if is_terminal(status) and (fresh or known.get("h") != value["h"]):
-        at = _own_time(info, "end_time", look.began) if fresh else look.began
-        facts += _by_nobody(look, at, run_ended(_act(look, at, {}), run))
+        ended = _own_time(info, "end_time", look.began)
+        at = ended if fresh else look.began
+        facts += _by_nobody(look, at, run_ended(_act(look, at, {}), run), ended)
     elif not is_terminal(status) and before is None:
         at = _own_time(info, "start_time", look.began)
-        facts += _by_nobody(look, at, run_created(_act(look, at, {"run": run})))
+        facts += _by_nobody(look, at, run_created(_act(look, at, {"run": run})), at)
     if before is not None and is_terminal(status) and not fresh:
         facts += tag_facts(look, names.run(name), tags, known.get("t", {}))
     deleted = value["l"] == "deleted"
@@ -201,9 +203,10 @@ def logged_model_told(look: Look, row: Row, before: Row | None) -> Told:
     tags = {name: value for name, value in pairs(info.get("tags")) if name not in _REPEATED}
     state = logged.state(info.get("status"))
     changed = int(info.get("last_updated_timestamp_ms") or info.get("creation_timestamp_ms") or 0)
-    value = {"s": state, "t": digests(tags)}
+    measured, value = _measured(look, key, data.get("metrics"), before or {})
+    value |= {"s": state, "t": digests(tags)}
     if before is not None:
-        facts = tag_facts(look, key, tags, before.get("t", {}))
+        facts = measured + tag_facts(look, key, tags, before.get("t", {}))
         if state != before.get("s"):
             facts.append(look.fact("logged_model.observed", changed * 1000, {"logged_model": key, "state": state}))
         return Told(facts, value)
@@ -218,7 +221,21 @@ def logged_model_told(look: Look, row: Row, before: Row | None) -> Told:
         "params": pairs(data.get("params")),
         "tags": [[name, text] for name, text in tags.items()],
     }
-    return Told([look.fact("logged_model.observed", changed * 1000, body)], value)
+    return Told([look.fact("logged_model.observed", changed * 1000, body), *measured], value)
+
+
+def _measured(look: Look, key: str, found: object, known: Row) -> tuple[list[Fact], dict[str, Any]]:
+    """Return the facts of a logged model's metrics, unless they are ``known``, and a digest to compare with next time.
+
+    They are dated by the latest of them: a model gets metrics after it last changed, by whoever evaluates it.
+    """
+    metrics = logged.metrics(found)
+    digest = _digest(orjson.dumps(metrics).decode()) if metrics else None
+    if digest is None or digest == known.get("m"):
+        return [], {"m": digest or known.get("m")}
+    at = logged.measured_at(found) * 1000 or look.began
+    bodies = ({"logged_model": key, "metrics": part} for part in in_parts(metrics))
+    return [look.fact("logged_model.observed", at, body) for body in bodies], {"m": digest}
 
 
 def gone_run(look: Look, name: str) -> Fact:
@@ -231,10 +248,13 @@ def _act(look: Look, at: int, response: Mapping[str, Any]) -> Act:
     return Act("", _RUN_ENDED, {}, at, at, 200, response, look.registry)
 
 
-def _by_nobody(look: Look, at: int, facts: Iterable[Fact]) -> Iterator[Fact]:
-    """Give facts made for the plugin as those of a look: without an act, and nobody named."""
+def _by_nobody(look: Look, at: int, facts: Iterable[Fact], ended: int) -> Iterator[Fact]:
+    """Give facts made for the plugin as those of a look: without an act, and nobody named.
+
+    Data was counted before the run ``ended``: a run that is read anew, because somebody changed it, counted nothing.
+    """
     for one in facts:
-        yield look.fact(one["type"], at, one["body"])
+        yield look.fact(one["type"], ended if one["type"] == "dataset.measured" else at, one["body"])
 
 
 def _own_time(info: Row, name: str, latest: int) -> int:

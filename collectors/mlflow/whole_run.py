@@ -7,6 +7,7 @@ itself is read by ``read_run``, whose errors are the caller's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from collectors.mlflow import logged, state
@@ -17,6 +18,7 @@ from collectors.mlflow.runtime import ENVIRONMENT_FILES
 
 _MIB: Final = 1024 * 1024
 _MOST_MODELS: Final = 100
+_OF_A_METRIC: Final = ("key", "value", "timestamp", "step", "run_id")
 
 Store = Callable[[str], FileStore]
 
@@ -38,14 +40,15 @@ def read_around(
     run_id = str(run["info"].get("run_id"))
     with state.in_workspace(workspace):
         models, unread = _models(run, run_id)
-        problems += unread
+        used, unread_too = _used(run, run_id, {logged.identifier(one) for one in models})
+        problems += unread + unread_too
         if wish.how == "off":
-            return Found(models=models), problems
+            return Found(models=models, used=used), problems
         files = _files(str(run["info"].get("artifact_uri") or ""), f"run {run_id}", budget, stores)
         places = {logged.identifier(one): logged.location(one) for one in models}
         of_models = {name: _files(uri, f"logged model {name}", budget, stores) for name, uri in places.items()}
         environment = _environment(models, of_models, budget, stores)
-    return Found(models, files, of_models, environment), problems + budget.problems
+    return Found(models, files, of_models, environment, used), problems + budget.problems
 
 
 def read_manifest(
@@ -74,16 +77,41 @@ def _models(run: Mapping[str, Any], run_id: str) -> tuple[list[Mapping[str, Any]
         page = store.search_logged_models(
             [str(run["info"].get("experiment_id"))], filter_string=wanted, max_results=_MOST_MODELS
         )
-        found = {str(one.model_id): one.to_dictionary() for one in page}
+        found = {str(one.model_id): _as_json(one) for one in page}
         if page.token or len(outputs) > _MOST_MODELS:
             problems.append(f"run {run_id}: only {_MOST_MODELS} of its logged models were read")
         for one in list(outputs)[:_MOST_MODELS]:
             model_id = str(one.get("model_id"))
             if model_id not in found:
-                found[model_id] = store.get_logged_model(model_id).to_dictionary()
+                found[model_id] = _as_json(store.get_logged_model(model_id))
     except Exception as error:  # noqa: BLE001  any store, any error; a release without logged models has none
         problems.append(f"run {run_id}: its logged models cannot be read: {type(error).__name__}")
     return list(found.values()), problems
+
+
+def _used(run: Mapping[str, Any], run_id: str, made: AbstractSet[str]) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Return the logged models that a run names as inputs and did not make: it may have measured something of them."""
+    from mlflow.server import handlers
+
+    inputs = (run.get("inputs") or {}).get("model_inputs") or ()
+    wanted = [one for one in dict.fromkeys(str(one.get("model_id")) for one in inputs) if one not in made]
+    if not wanted:
+        return [], []
+    problems = [f"run {run_id}: only {_MOST_MODELS} of the models it used were read"] * (len(wanted) > _MOST_MODELS)
+    found: list[Mapping[str, Any]] = []
+    for one in wanted[:_MOST_MODELS]:
+        try:
+            found.append(_as_json(handlers._get_tracking_store().get_logged_model(one)))  # noqa: SLF001
+        except Exception as error:  # noqa: BLE001  as above; it may have been deleted since
+            problems.append(f"run {run_id}: a model that it used cannot be read: {type(error).__name__}")
+    return found, problems
+
+
+def _as_json(model: Any) -> dict[str, Any]:
+    """Return a logged model as JSON; ``to_dictionary`` leaves objects of its own in the place of metrics."""
+    values = getattr(model, "metrics", None) or ()
+    metrics = [{name: getattr(one, name, None) for name in _OF_A_METRIC} for one in values]
+    return {**model.to_dictionary(), "metrics": metrics}
 
 
 def _files(uri: str, what: str, budget: Budget, stores: Store) -> list[dict[str, Any]]:

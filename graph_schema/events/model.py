@@ -30,6 +30,7 @@ from graph_schema.events.base import (
     key_of,
     require_allowed_value,
 )
+from graph_schema.events.run import MetricPair
 
 
 class ModelDeclaredBody(Body):
@@ -140,7 +141,10 @@ class ModelDeleted(Event):
 
 
 class LoggedModelObservedBody(Body):
-    """A model that a run logged, whether or not it was registered. Cumulative: later facts add, none replaces."""
+    """A model that a run logged, whether or not it was registered. Cumulative: later facts add, none replaces.
+
+    ``metrics``: the last value of each, whichever run measured it, and on which data.
+    """
 
     logged_model: LoggedModelKey
     run: Text | None = None
@@ -151,6 +155,7 @@ class LoggedModelObservedBody(Body):
     existence: Annotated[Literal["present", "deleted"] | None, NAME] = None
     params: Pairs = []
     tags: Pairs = []
+    metrics: Annotated[list[MetricPair], Field(max_length=1000)] = []
     artifacts: Artifacts = []
     not_before: Time | None = None
 

@@ -36,6 +36,11 @@ def claim_registers(body: Mapping[str, Any]) -> dict[str, Any]:
     return {f"claim:{one['means']}:{one['name']}": one.get("value", one.get("hidden")) for one in claims}
 
 
+def metric_registers(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one register for each metric of a run or a logged model."""
+    return {f"metric:{item['key']}": item["value"] for item in body.get("metrics", ())}
+
+
 def fold_artifacts(body: Mapping[str, Any], holder: str, changes: Changes) -> None:
     """Fold the files of a run or a logged model; one whose bytes were read is a document by its digest."""
     for item in body.get("artifacts", ()):
@@ -109,6 +114,7 @@ def fold_logged_model(record: Mapping[str, Any], changes: Changes) -> None:
     about = ("name", "model_type", "experiment", "params_sealed")
     registers = {name: body[name] for name in about if name in body} | tag_registers(body)
     registers.update((f"param:{name}", value) for name, value in body.get("params", ()))
+    registers.update(metric_registers(body))
     changes.set(key, registers)
     if "run" in body:
         changes.edge(key, Edge.PRODUCED_BY, names.run(body["run"]))

@@ -6,7 +6,7 @@ from typing import Any
 from graph_schema import names
 from graph_schema.changes import Changes
 from graph_schema.fold.data import assert_version, pair_registers, set_dataset, tag_registers, write_point
-from graph_schema.fold.model import claim_registers, fold_artifacts, mention_version
+from graph_schema.fold.model import claim_registers, fold_artifacts, mention_version, metric_registers
 from graph_schema.kinds import Edge, How, Role, roles_to_bits
 
 
@@ -38,7 +38,7 @@ def _registers(body: Mapping[str, Any]) -> dict[str, Any]:
         if key in body
     }
     registers.update((f"param:{key}", value) for key, value in body.get("params", ()))
-    registers.update((f"metric:{item['key']}", item["value"]) for item in body.get("metrics", ()))
+    registers.update(metric_registers(body))
     registers.update(tag_registers(body))
     registers.update(claim_registers(body))
     if "commit" in body:

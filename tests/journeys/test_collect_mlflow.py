@@ -114,3 +114,30 @@ def test_a_real_server_is_read_with_all_that_happened_to_it(reader: Reader, clie
         "model.deleted", "model.declared", "model_version.registered",
     ]  # fmt: skip
     assert reader.read(*names) == []
+
+
+def test_rows_that_a_run_counted_and_what_was_measured_of_its_model_are_read_once(reader: Reader, client: Any) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    run = client.create_run(client.create_experiment("read-counted")).info.run_id
+    place, profile = '{"uri": "s3://lake/read.csv"}', '{"num_rows": 6, "num_elements": 18}'
+    data = Dataset("read", "ab12", "s3", place, profile=profile)
+    client.log_inputs(run, [DatasetInput(data, [InputTag("mlflow.data.context", "testing")])])
+    model = client.create_logged_model(client.get_run(run).info.experiment_id, "model", run).model_id
+    client.finalize_logged_model(model, "READY")
+    client.log_metric(run, "auc", 0.5, timestamp=1_790_000_000_000, model_id=model)
+    client.set_terminated(run)
+
+    first = reader.read(run, model)
+    counted = [(body["version"], body["rows"]) for kind, body in first if kind == "dataset.measured"]
+    assert counted == [("mlflow-ab12", 6)]
+    assert [body["inputs"][0]["roles"] for _, body in first if "inputs" in body] == [["test"]]
+    of_model = [body for kind, body in first if kind == "logged_model.observed"]
+    assert [body.get("metrics") for body in of_model] == [None, [{"key": "auc", "value": "0.5"}]]
+    assert reader.read(run, model) == []
+
+    late = client.create_run(client.get_run(run).info.experiment_id).info.run_id
+    client.log_metric(late, "auc", 0.9, timestamp=1_790_000_100_000, model_id=model)
+    (measured,) = reader.read(model)
+    assert measured[1]["metrics"] == [{"key": "auc", "value": "0.9"}]
+    assert reader.read(model) == []

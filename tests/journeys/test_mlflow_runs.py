@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import httpx
 import pytest
 
+from collectors.mlflow import logged
 from collectors.mlflow.artifact_store import ArtifactsElsewhereError, files_at
 from collectors.mlflow.artifacts import ArtifactWish, manifest, read_files
 from collectors.mlflow.whole_run import read_around
@@ -73,6 +75,17 @@ def repository(folder: Path) -> Path:
     return script
 
 
+def made_in_the_prompt_lab(url: str, experiment: str) -> str:
+    """Make a run as MLflow's web pages do, which begin, fill and end it in one request; return its id."""
+    asked = {
+        "experiment_id": experiment, "run_name": "lab", "prompt_template": "Say {{word}}", "model_route": "chat",
+        "prompt_parameters": [{"key": "word", "value": "hello"}], "model_input": "Say hello", "model_output": "hello",
+        "mlflow_version": "3.17.2",
+    }  # fmt: skip
+    answer = httpx.post(f"{url}/ajax-api/2.0/mlflow/runs/create-promptlab-run", json=asked, timeout=60)
+    return str(answer.raise_for_status().json()["run"]["info"]["run_id"])
+
+
 @pytest.fixture(scope="module")
 def line(mlflow: WatchedMlflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     folder = tmp_path_factory.mktemp("code")
@@ -88,6 +101,7 @@ def line(mlflow: WatchedMlflow, tmp_path_factory: pytest.TempPathFactory) -> Ite
     assert ran.returncode == 0, ran.stderr[-3000:]
     print(f"the script took {time.monotonic() - started:.1f} s")
     ids = json.loads(next(text for text in ran.stdout.splitlines() if text.startswith("{")))
+    ids["lab"] = made_in_the_prompt_lab(mlflow.url, ids["experiment"])
 
     def told() -> list[dict[str, Any]]:
         return mlflow.received.accepted[began:]
@@ -96,7 +110,9 @@ def line(mlflow: WatchedMlflow, tmp_path_factory: pytest.TempPathFactory) -> Ite
         around = {event["body"]["run"] for event in told() if event["type"] == "run.observed"
                   and "runtime" in event["body"]}  # fmt: skip
         registered = [event["body"] for event in told() if event["type"] == "model_version.registered"]
-        return around >= {ids["outer"], ids["train"], ids["evaluate"]} and any("digest" in body for body in registered)
+        filed = {event["body"]["run"] for event in told() if event["body"].get("artifacts") and "run" in event["body"]}
+        ended = around >= {ids["outer"], ids["train"], ids["evaluate"]} and ids["lab"] in filed
+        return ended and any("digest" in body for body in registered)
 
     mlflow.received.wait_for(is_whole, 60)
     events = [event for event in told() if event["type"] != "collector.reported"]
@@ -152,6 +168,29 @@ def test_an_evaluation_rests_on_the_logged_model_and_its_training(line: Line) ->
     assert {f"logged_model:{REGISTRY}::{line.ids['model']}", f"run:{line.ids['train']}"} <= set(above)
     below = line.nodes("impact", f"logged_model:{REGISTRY}::{line.ids['model']}")
     assert f"run:{line.ids['evaluate']}" in below
+
+
+def test_data_tells_its_rows_and_what_it_was_for_and_a_model_what_was_measured_of_it(line: Line) -> None:
+    nodes = line.nodes("provenance", f"run:{line.ids['evaluate']}")
+    rows = {key.partition("@")[0]: node["properties"].get("rows") for key, node in nodes.items()
+            if "@mlflow-" in key}  # fmt: skip
+    lake, memory = "dataset_version:s3://lake::loans.csv", f"dataset_version:mlflow:{REGISTRY}::loans-in-memory"
+    assert rows == {lake: 32, memory: 32}
+    measured = line.bodies("dataset.measured", run=line.ids["evaluate"])
+    assert [(body["name"], body["rows"]) for body in measured] == [("loans.csv", 32)]
+    used = [one for body in line.bodies("run.observed", run=line.ids["evaluate"]) for one in body.get("inputs", ())]
+    assert {role for one in used for role in one["roles"]} == {"evaluation"}
+    told = nodes[f"logged_model:{REGISTRY}::{line.ids['model']}"]["properties"]
+    assert told["metric:auc"] == "0.97"
+    assert told["metric:eval_example_count"] == "32.0"
+
+
+def test_the_files_of_a_run_that_the_web_pages_make_in_one_request_are_on_record(line: Line) -> None:
+    bodies = line.bodies("run.observed", run=line.ids["lab"])
+    assert [body["state"] for body in bodies if "state" in body] == ["started", "complete"]
+    files = {one["path"]: one["digest"] for body in bodies for one in body.get("artifacts", ())}
+    assert set(files) >= {"eval_results_table.json", "model/MLmodel"}
+    assert all(digest.startswith("sha256:") for digest in files.values())
 
 
 def test_who_triggered_ci_and_which_run_is_the_parent_need_no_line_of_code(line: Line) -> None:
@@ -227,3 +266,33 @@ def test_a_store_that_cannot_be_asked_costs_the_models_and_not_the_files(
     found, problems = read_around(run, None, ArtifactWish(how=how))
     assert problems == ["run r1: its logged models cannot be read: ConnectionError"]
     assert [one["path"] for one in found.files] == (["a.txt"] if how == "hash" else [])
+
+
+def test_what_a_run_measured_of_models_it_used_is_read_and_one_that_is_gone_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow.entities import LoggedModel, Metric
+        from mlflow.server import handlers
+        from mlflow.store.entities import PagedList
+
+    class Store:
+        def search_logged_models(self, *_: object, **__: object) -> Any:
+            return PagedList([], None)
+
+        def get_logged_model(self, identifier: str) -> Any:
+            if identifier == "m-gone":
+                raise LookupError
+            metrics = [Metric("auc", 0.5, 7, 1, run_id="r1"), Metric("auc", 0.9, 5, 0, run_id="r0")]
+            return LoggedModel("1", identifier, identifier, tmp_path.as_uri(), 1, 2, metrics=metrics)
+
+    monkeypatch.setattr(handlers, "_get_tracking_store", Store)
+    inputs = {"model_inputs": [{"model_id": "m-gone"}, {"model_id": "m-1"}, {"model_id": "m-1"}]}
+    run = {"info": {"run_id": "r1", "experiment_id": "1", "artifact_uri": tmp_path.as_uri()}, "inputs": inputs}
+    found, problems = read_around(run, None, ArtifactWish())
+    assert problems == ["run r1: a model that it used cannot be read: LookupError"]
+    assert found.models == []
+    (used,) = found.used
+    assert logged.metrics(used["metrics"], "r1") == [{"key": "auc", "value": "0.5"}]
+    assert json.loads(json.dumps(used))["model_id"] == "m-1"

@@ -34,13 +34,14 @@ def main(name: str) -> None:
         with mlflow.start_run(run_name="evaluate", nested=True) as evaluate:
             mlflow.models.evaluate(
                 logged.model_uri, lake, model_type="classifier", evaluators="default",
-                evaluator_config={"log_explainer": False},
+                evaluator_config={"log_explainer": False, "metric_prefix": "eval_"},
             )  # fmt: skip
     client = MlflowClient()
     client.set_model_version_tag(name, "1", "approved_by", "bob")
     client.set_registered_model_alias(name, "champion", "1")
     runs = {"outer": outer, "train": train, "evaluate": evaluate}
-    print(json.dumps({"model": logged.model_id, **{word: run.info.run_id for word, run in runs.items()}}))
+    made = {"model": logged.model_id, "experiment": outer.info.experiment_id}
+    print(json.dumps({**made, **{word: run.info.run_id for word, run in runs.items()}}))
 
 
 if __name__ == "__main__":

@@ -14,17 +14,22 @@ def _files(w: World) -> dict[str, Any]:
     return {"artifacts": w.pick(([], [read], [listed], [read, listed]))}
 
 
+def _metrics(w: World) -> dict[str, Any]:
+    return {"metrics": w.pick(([], [{"key": "auc", "value": w.pick(("0.9", "NaN"))}, {"key": "é", "value": "1e-3"}]))}
+
+
 def a_logged_model(w: World) -> None:
     """A model logged by one run, used by another, registered under a name."""
     key, (made, ended, later) = w.pick(LOGGED), w.moments(3)
     run, user = w.few(RUNS), w.pick(RUNS)
     w.say("logged_model.observed", {"logged_model": key, "run": run, "state": "pending", "name": "model"}, made)
     body: dict[str, Any] = {"logged_model": key, "state": w.pick(("ready", "failed")), "params": [["lr", "0.1"]]}
-    w.say("logged_model.observed", body | _files(w), ended)
+    w.say("logged_model.observed", body | _files(w) | _metrics(w), ended)
     if w.maybe():
         w.say("run.observed", {"run": run, "logged_models": [key], **_files(w)}, ended)
     if w.maybe():
         w.say("run.observed", {"run": user, "state": "started", "logged_model_inputs": [key]}, later)
+        w.say("logged_model.observed", {"logged_model": key, **_metrics(w)}, later)
     if w.maybe():
         item = w.version(w.few(MODELS) if w.maybe(0.8) else PROMPT, loose=0)
         body = {**item, "logged_model": names.parse(key).parts[1]}

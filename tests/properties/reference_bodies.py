@@ -181,7 +181,9 @@ def _logged_model(record: Body) -> Iterator[Said]:
     body = record["body"]
     key = body["logged_model"]
     about = picked(body, "name", "model_type", "experiment", "params_sealed")
-    yield "row", key, about | {f"param:{name}": value for name, value in body.get("params", [])} | tags(body)
+    about |= {f"param:{name}": value for name, value in body.get("params", [])}
+    about |= {f"metric:{metric['key']}": metric["value"] for metric in body.get("metrics", [])}
+    yield "row", key, about | tags(body)
     if "run" in body:
         yield edge(key, Edge.PRODUCED_BY, names.run(body["run"]))
     for slot in ("state", "existence"):

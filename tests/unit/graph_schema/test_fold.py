@@ -36,6 +36,12 @@ def test_a_prompt_version_is_derived_from_no_logged_model() -> None:
     assert LOGGED not in folded("model_version.registered", body).nodes
 
 
+def test_a_metric_of_a_logged_model_is_a_register_of_its_own() -> None:
+    metrics = [{"key": "auc", "value": "0.9"}, {"key": "f1", "value": "NaN"}]
+    found = folded("logged_model.observed", {"logged_model": LOGGED, "metrics": metrics})
+    assert found.properties[LOGGED] == {"metric:auc": "0.9", "metric:f1": "NaN"}
+
+
 def test_a_run_that_used_a_logged_model_and_one_that_made_it_point_opposite_ways() -> None:
     found = edges(folded("run.observed", {"run": "r1", "logged_model_inputs": [LOGGED]}))
     assert found == {(RUN, Edge.USED_MODEL, LOGGED)}

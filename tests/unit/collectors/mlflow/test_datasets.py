@@ -84,6 +84,86 @@ def test_a_schema_without_named_columns_or_too_large_for_a_record_is_not_stated(
     assert list(datasets.declared(ACT, [dataset("code", {}, schema=schema)])) == []
 
 
+def test_data_that_is_named_again_without_a_context_keeps_the_one_that_the_run_holds() -> None:
+    with_context = dataset("s3", {"uri": "s3://lake/a"})
+    again = {**with_context, "tags": []}
+    other = {**dataset("s3", {"uri": "s3://lake/b"}, name="b"), "tags": []}
+    assert not datasets.lack_context([with_context])
+    assert datasets.lack_context([with_context, again])
+    merged = datasets.with_contexts([again, again, other, "odd"], [with_context, None])
+    found = [(one["name"], one["roles"]) for one in datasets.inputs(ACT, merged)]
+    assert found == [("a", ["training"]), ("b", ["unknown"])]
+    assert [one["roles"] for one in datasets.inputs(ACT, datasets.with_contexts([again], None))] == [["unknown"]]
+
+
+def counted(*found: dict[str, Any]) -> list[dict[str, Any]]:
+    facts = list(datasets.measured(ACT, "r1", list(found)))
+    for fact in facts:
+        parse_event(fact)
+    return [fact["body"] for fact in facts]
+
+
+def profile(rows: object) -> dict[str, str]:
+    return {"profile": json.dumps({"num_rows": rows, "num_elements": 18})}
+
+
+def test_the_rows_that_a_run_loaded_are_those_of_the_version_that_mlflows_digest_names() -> None:
+    lake, own = dataset("s3", {"uri": "s3://lake/a"}, **profile(6)), dataset("code", {}, **profile(0))
+    read = {"run": "r1", "side": "read"}
+    assert counted(lake, own) == [
+        {"namespace": "s3://lake", "name": "a", "version": "mlflow-ab", **read, "rows": 6},
+        {"namespace": "mlflow:prod", "name": "loans", "version": "mlflow-ab", **read, "rows": 0},
+    ]
+
+
+def test_rows_of_a_version_that_its_store_names_are_those_that_the_run_read_since_it_may_be_a_part() -> None:
+    table = dataset("delta_table", {"path": "s3://lake/t", "delta_table_version": 4}, **profile(6))
+    (body,) = counted(table)
+    assert "version" not in body
+    assert (body["run"], body["side"], body["rows"]) == ("r1", "read", 6)
+    without = dataset("s3", {"uri": "s3://lake/a"}, **profile(6), digest="")
+    assert "version" not in counted(without)[0]
+
+
+def test_two_counts_of_one_thing_in_one_run_are_no_count_of_it() -> None:
+    source = {"path": "org/loans", "revision": "a" * 40}
+    splits = [dataset("hugging_face", source, **profile(rows), digest=name) for rows, name in ((80, "x"), (20, "y"))]
+    assert counted(*splits) == []
+    halves = [dataset("hugging_face", source, **profile(50), digest=name) for name in ("x", "y")]
+    assert counted(*halves) == []
+    assert len(counted(splits[0], splits[0])) == 1
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        "",
+        "no json",
+        "[6]",
+        "6",
+        '"6"',
+        '{"num_elements": 18}',
+        '{"num_rows": -1}',
+        '{"num_rows": 6.0}',
+        '{"num_rows": true}',
+        '{"num_rows": "6"}',
+        '{"num_rows": [6]}',
+        '{"num_rows": null}',
+        '{"approx_count": 6}',
+        '{"num_rows": 9007199254740992}',
+        f'{{"num_rows": {"9" * 5000}}}',
+        "{" * 50_000,
+        json.dumps({"num_rows": 6, "columns": ["x"] * 100_000}),
+        {"num_rows": 6},
+    ],
+    ids=lambda one: str(one)[:30],
+)
+def test_a_profile_without_an_exact_number_of_rows_measures_nothing_and_does_no_harm(told: object) -> None:
+    assert counted(dataset("s3", {"uri": "s3://lake/a"}, profile=told)) == []
+    assert len(counted(dataset("s3", {"uri": "s3://lake/a"}, profile=told), dataset("code", {}, **profile(6)))) == 1
+
+
 VERSION = ["data_version", "v7"]
 
 

@@ -63,6 +63,21 @@ def test_what_lies_around_a_run_is_recorded_and_what_could_not_be_read_is_said(m
     assert read.notes == ["run r1: its files cannot be reached"]
 
 
+def test_a_run_of_the_web_pages_which_begins_and_ends_in_one_request_is_read_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(whole_run, "read_around", lambda run, *_: (Found(files=[{"path": run["info"]["run_id"]}]), []))
+    read = Read()
+    reader = read.reader()
+    reader.start()
+    lab = replace(ACT, route=RECORDED["POST runs/create-promptlab-run"], fields={"experiment_id": "7"})
+    reader.look(replace(lab, response={}), None)
+    reader.look(replace(lab, response={"run": {"info": {"run_id": "r9"}}}), None)
+    read.wait_for(lambda: bool(read.facts))
+    reader.close(2)
+    assert [(fact["body"]["run"], fact["body"]["artifacts"]) for fact in read.facts] == [("r9", [{"path": "r9"}])]
+
+
 def test_a_store_that_breaks_costs_one_run_its_files_and_not_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     def around(run: Mapping[str, Any], *_: object) -> tuple[Found, list[str]]:
         if run["info"]["run_id"] == "bad":

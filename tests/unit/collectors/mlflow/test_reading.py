@@ -253,6 +253,44 @@ def test_a_version_that_was_deleted_beside_a_rename_is_gone_under_the_new_name(w
     assert watch.read() == []
 
 
+def test_rows_that_a_run_counted_are_the_same_fact_however_often_the_run_is_read(recorded: Watch) -> None:
+    ended = next(row for row in recorded.held.runs if row["data"].get("metrics"))
+    ended["inputs"]["dataset_inputs"][0]["dataset"]["profile"] = '{"num_rows": 6, "num_elements": 18}'
+
+    def counted() -> list[dict[str, Any]]:
+        return [fact for fact in recorded.read() if fact["type"] == "dataset.measured"]
+
+    (first,) = counted()
+    assert (first["body"]["version"], first["body"]["rows"]) == ("mlflow-ab6a6660", 6)
+    assert first["occurred_at"] == format_time(1_790_000_060_000_000)
+    assert counted() == []
+    ended["data"]["metrics"].append({"key": "late", "value": 1.0})
+    (second,) = counted()
+    recorded.forget()
+    (third,) = counted()
+    assert {**second, "source": first["source"]} == third == first
+
+
+def test_what_was_measured_of_a_logged_model_is_said_when_it_was_measured_and_once(recorded: Watch) -> None:
+    (row,) = recorded.held.logged_models
+
+    def metrics() -> list[tuple[str, Any]]:
+        said = [fact for fact in recorded.read() if fact["type"] == "logged_model.observed"]
+        return [(fact["occurred_at"], fact["body"].get("metrics")) for fact in said]
+
+    row["data"]["metrics"] = [{"key": "auc", "value": 0.9, "timestamp": 1_790_000_050_000, "step": 0}]
+    first = (format_time(1_790_000_050_000_000), [{"key": "auc", "value": "0.9"}])
+    assert metrics()[1:] == [first]
+    assert metrics() == []
+    row["data"]["metrics"].append({"key": "f1", "value": 1, "timestamp": "1790000070000", "step": "1"})
+    second = (format_time(1_790_000_070_000_000), [{"key": "auc", "value": "0.9"}, {"key": "f1", "value": "1.0"}])
+    assert metrics() == [second]
+    row["data"]["metrics"].append({"key": "ahead", "value": 1, "timestamp": 9_790_000_070_000})
+    assert [at for at, _ in metrics()] == [format_time(recorded.now)]
+    row["data"].pop("metrics")
+    assert metrics() == metrics() == []
+
+
 def test_a_run_that_ends_changes_or_goes_is_said_once_each(recorded: Watch) -> None:
     recorded.read()
     rows = recorded.held.runs

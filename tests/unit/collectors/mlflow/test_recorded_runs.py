@@ -46,12 +46,16 @@ def test_a_logged_model_read_by_rest_is_the_one_that_the_store_holds() -> None:
     body = fact["body"]
     assert (body["logged_model"], body["run"], body["state"]) == (MODEL_KEY, TRAIN["info"]["run_id"], "ready")
     assert "mlflow.modelVersions" not in dict(body["tags"])
+    values = {one["key"]: one["value"] for one in body["metrics"]}
+    assert (values["auc"], values["example_count"]) == ("0.97", "30.0")
     assert fact["actor"] == {"assurance": "observed"}
     assert logged.location(RECORDING["rest"]["model"]) == logged.location(MODEL) != ""
 
 
 def test_training_is_told_whole() -> None:
-    (fact,) = facts(runs.run_ended(ACT, TRAIN))
+    fact, counted = facts(runs.run_ended(ACT, TRAIN))
+    assert (counted["type"], counted["body"]["version"]) == ("dataset.measured", "mlflow-233a0c15")
+    assert counted["body"]["rows"] == 30
     body = fact["body"]
     assert body["logged_models"] == [MODEL_KEY]
     assert body["parent"] == PARENT["info"]["run_id"]
@@ -78,10 +82,37 @@ def test_training_is_told_whole() -> None:
 
 
 def test_an_evaluation_names_the_model_it_used() -> None:
-    (fact,) = facts(runs.run_ended(ACT, EVALUATE))
+    fact, _counted = facts(runs.run_ended(ACT, EVALUATE))
     assert fact["body"]["logged_model_inputs"] == [MODEL_KEY]
     assert "logged_models" not in fact["body"]
     assert {one["key"] for one in fact["body"]["metrics"]} >= {"accuracy_score", "roc_auc"}
+
+
+def test_an_evaluation_tells_what_it_measured_of_a_model_that_another_run_made() -> None:
+    _ran_in, fact = facts(runs.surroundings(ACT, EVALUATE, Found(used=[MODEL])))
+    assert (fact["type"], fact["body"]["logged_model"]) == ("logged_model.observed", MODEL_KEY)
+    assert set(fact["body"]) == {"logged_model", "metrics"}
+    measured = {one["key"] for one in fact["body"]["metrics"]}
+    assert measured >= {"accuracy_score", "roc_auc"}
+    assert "auc" not in measured
+    assert [fact["type"] for fact in runs.surroundings(ACT, PARENT, Found(used=[MODEL]))] == ["run.observed"]
+
+
+def test_the_last_value_of_a_metric_is_the_one_with_the_latest_time() -> None:
+    def at(key: str, timestamp: object, value: object, step: object = 0) -> dict[str, Any]:
+        return {"key": key, "value": value, "timestamp": timestamp, "step": step, "run_id": "r"}
+
+    found = [
+        at("loss", "20", 0.5), at("loss", 10, 0.9, 7), at("auc", 5, 0.1, 2), at("auc", 5, 0.2, 1), at("nan", 0, "NaN"),
+        at("low", None, "-Infinity"), {"value": 1.0}, "none", at("k" * 2000, 1, 1.0), {"key": "bare"},
+    ]  # fmt: skip
+    (fact,) = facts(logged.observed(ACT, {"info": {"model_id": "m-1"}, "data": {"metrics": found}}))
+    assert {one["key"]: one["value"] for one in fact["body"]["metrics"]} == {
+        "auc": "0.1", "bare": "NaN", "loss": "0.5", "low": "-Infinity", "nan": "NaN",
+    }  # fmt: skip
+    assert logged.measured_at(found) == 20
+    assert logged.metrics(found, "other") == logged.metrics("none") == []
+    assert logged.measured_at(None) == logged.measured_at([{"timestamp": -5}, {"timestamp": "soon"}]) == 0
 
 
 def test_the_outer_run_meets_the_openlineage_run_it_is_a_part_of() -> None:
@@ -92,7 +123,7 @@ def test_the_outer_run_meets_the_openlineage_run_it_is_a_part_of() -> None:
 
 def test_an_authenticated_user_stays_the_actor_and_the_human_behind_ci_is_a_claim_beside() -> None:
     known = replace(ACT, user="ada", via="mlflow-basic-auth")
-    (fact,) = facts(runs.run_ended(known, TRAIN))
+    fact, _counted = facts(runs.run_ended(known, TRAIN))
     assert (fact["actor"]["subject"], fact["actor"]["assurance"]) == ("ada", "authenticated")
     assert fact["actor"]["on_behalf_of"]["subject"] == "octocat"
 
@@ -102,7 +133,7 @@ def test_what_lies_around_a_run_can_be_told_later_and_is_the_same() -> None:
     found = Found([MODEL], files, {MODEL["model_id"]: files}, {"requirements.txt": "mlflow==3.17.2\n"})
     at_once = facts(runs.run_ended(ACT, TRAIN, found))
     later = facts(runs.run_ended(ACT, TRAIN, None)) + facts(runs.surroundings(ACT, TRAIN, found))
-    assert len(at_once) == 2
+    assert len(at_once) == 3
     merged: dict[str, Any] = {}
     for fact in later:
         if fact["type"] == "run.observed":
@@ -159,6 +190,9 @@ def test_a_long_logged_model_is_several_facts_and_loses_nothing() -> None:
     files = [{"path": f"checkpoints/{n}.bin", "bytes": n, "digest": f"sha256:{n:064x}"} for n in range(900)]
     found = facts(logged.observed(ACT, {"info": {"model_id": "m-1"}, "data": {"params": params}}, files))
     assert len(found) > 4
+    metrics = [{"key": f"m{n}", "value": n / 7} for n in range(900)]
+    measured = facts(logged.observed(ACT, {"model_id": "m-1", "metrics": metrics}))
+    assert [one["key"] for fact in measured for one in fact["body"]["metrics"]] == sorted(f"m{n}" for n in range(900))
     assert [one for fact in found for one in fact["body"].get("artifacts", ())] == files
     assert len([one for fact in found for one in fact["body"].get("params", ())]) == 900
 

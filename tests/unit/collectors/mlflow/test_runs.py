@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,7 +145,11 @@ def test_mlflows_digest_is_a_hint_and_a_table_version_is_declared() -> None:
 
 @pytest.mark.parametrize(
     ("context", "role"),
-    [("training", "training"), ("Train", "training"), ("eval", "evaluation"), ("", "unknown"), ("odd", "unknown")],
+    [
+        ("training", "training"), ("Train", "training"), ("eval", "evaluation"), ("eval_", "evaluation"),
+        ("Evaluation", "evaluation"), ("validation", "validation"), ("val_", "validation"), ("testing", "test"),
+        ("inference", "scoring"), ("optimization", "unknown"), ("", "unknown"), ("_", "unknown"), ("odd", "unknown"),
+    ],
 )
 def test_the_context_of_an_input_is_its_role(context: str, role: str) -> None:
     (fact,) = ended(run(inputs={"dataset_inputs": [dataset("s3", {"uri": "s3://l/a"}, context=context)]}))
@@ -169,3 +174,25 @@ def test_what_is_no_commit_is_none(sha: str) -> None:
 def test_an_answer_without_a_run_is_no_fact() -> None:
     assert runs.run_created(ACT) == []
     assert runs.inputs_logged(ACT) == []
+
+
+def test_which_run_a_request_ended_is_known_whatever_its_route() -> None:
+    assert runs.ended_by(replace(ACT, fields={"run_id": "r1", "status": "KILLED"})) == "r1"
+    assert runs.ended_by(replace(ACT, fields={"run_uuid": "r1", "status": "FINISHED"})) == "r1"
+    assert runs.ended_by(replace(ACT, fields={"run_id": "r1", "status": "RUNNING"})) is None
+    lab = replace(ACT, route=RECORDED["POST runs/create-promptlab-run"], fields={"experiment_id": "7"})
+    assert runs.ended_by(replace(lab, response={"run": run()})) == "r1"
+    nothing: list[dict[str, Any]] = [{}, {"run": None}, {"run": {}}, {"run": []}]
+    for answer in nothing:
+        assert runs.ended_by(replace(lab, response=answer)) is None
+    assert runs.ended_by(replace(ACT, route=RECORDED["POST runs/create"], response={"run": run()})) is None
+
+
+def test_naming_an_input_measures_nothing_and_the_end_of_the_run_measures_it_once() -> None:
+    counted = dataset("s3", {"uri": "s3://lake/a"})
+    counted["dataset"]["profile"] = '{"num_rows": 6, "num_elements": 18}'
+    named = runs.inputs_logged(replace(ACT, fields={"run_id": "r1", "datasets": [counted]}))
+    assert [fact["type"] for fact in named] == ["run.observed"]
+    value = run(inputs={"dataset_inputs": [counted]})
+    assert [fact["type"] for fact in ended(value)] == ["run.observed", "dataset.measured"]
+    assert runs.surroundings(ACT, value, runs.NOTHING) == []
