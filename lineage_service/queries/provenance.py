@@ -6,7 +6,7 @@ from typing import Any, Final
 from graph_schema import names
 from graph_schema.answers import Answer, ClosureEdge, ClosureNode, ClosureValue, Gap
 from graph_schema.changes import instant_of
-from graph_schema.kinds import Edge, How, roles_from_bits
+from graph_schema.kinds import Edge, How, Kind, roles_from_bits
 from lineage_service.queries.asking import Asking, node_key
 from lineage_service.queries.closure import Closure
 from lineage_service.queries.coverage import LINEAGE, seen_by
@@ -20,6 +20,10 @@ MAX_LIMIT: Final = 20_000
 _NEEDS_A_RECORD: Final = frozenset({"run", "commit", "model_version", "prompt_version", "logged_model"})
 _EDGE_WORDS: Final = {int(edge): edge.name for edge in Edge}
 _SHORT_DIGEST: Final = 12
+_WHOLE_SHA: Final = 40
+_LONGER: Final = 20
+"""Commits looked at that begin like a short hash: a short hash that means one of so many means none."""
+
 _HOW_WORDS: Final = {int(how): how.name.lower() for how in How}
 
 
@@ -60,7 +64,7 @@ def _closure(
             if one in attempted:
                 properties["attempted"] = True
         nodes[one] = ClosureNode(kind=kind, name=display_name(one), distance=distance, properties=properties)
-    gaps = _gaps(closure, facts)
+    gaps = _gaps(asking, closure, facts)
     began = min((instant_of(row.order) for row in facts.get(key, ())), default=None)
     seen = seen_by(asking, LINEAGE, began, asking.cut.as_of)
     return asking.answer(
@@ -144,7 +148,7 @@ def _edges(closure: Closure) -> list[ClosureEdge]:
     ]
 
 
-def _gaps(closure: Closure, facts: dict[str, list[PropertyRow]]) -> list[Gap]:
+def _gaps(asking: Asking, closure: Closure, facts: dict[str, list[PropertyRow]]) -> list[Gap]:
     gaps = [
         Gap(kind="unknown_version", subject=run, detail=f"no recorded version of {dataset} fits what it read")
         for run, dataset in sorted(closure.unknown_reads)
@@ -156,10 +160,22 @@ def _gaps(closure: Closure, facts: dict[str, list[PropertyRow]]) -> list[Gap]:
     ]
     unsaid = [one for one in closure.distances if not facts.get(one) and names.kind_of(one) in _NEEDS_A_RECORD]
     gaps += [
-        Gap(kind="not_recorded", subject=one, detail="only mentioned; nothing is recorded about it itself")
+        Gap(kind="not_recorded", subject=one, detail=_unrecorded(asking, one))
         for one in sorted(unsaid)
     ]
     if closure.limited:
         detail = f"more than {closure.limit} nodes: the nearest are shown; ask again with a larger limit"
         gaps.append(Gap(kind="limit", subject=closure.root, detail=detail))
     return gaps
+
+
+def _unrecorded(asking: Asking, key: str) -> str:
+    """Return what is known of a node that is only mentioned: of a short hash, which recorded commit begins so."""
+    only = "only mentioned; nothing is recorded about it itself"
+    if names.kind_of(key) != "commit" or len(names.parse(key).parts[-1]) >= _WHOLE_SHA:
+        return only
+    longer = asking.reader.find(Kind.COMMIT.value, key, key, _LONGER, asking.cut)
+    recorded = [one for one, facts in asking.reader.nodes(longer, asking.cut).items() if facts.rows]
+    if len(recorded) != 1 or len(longer) == _LONGER:
+        return f"{only}; several commits begin like this short hash" if recorded else only
+    return f"only mentioned by this short hash; the one recorded commit that begins so is {recorded[0]}"

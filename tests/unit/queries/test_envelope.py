@@ -286,6 +286,30 @@ def test_what_nobody_recorded_is_said_to_be_unknown_and_is_no_empty_answer(house
 
 
 @pytest.mark.parametrize(
+    ("recorded", "said"),
+    [
+        ([], "nothing is recorded about it itself"),
+        (["ab12345" + "0" * 33], f"the one recorded commit that begins so is commit:ab12345{'0' * 33}"),
+        (["ab12345" + "0" * 33, "ab12345" + "1" * 33], "several commits begin like this short hash"),
+        (["ab12346" + "0" * 33], "nothing is recorded about it itself"),
+    ],
+)
+def test_a_short_hash_that_a_run_names_is_not_recorded_and_says_which_commit_it_may_be(
+    house: House, recorded: list[str], said: str
+) -> None:
+    house.tell("run.observed", "08:10:00", {"run": "r1", "state": "complete", "commit": {"sha": "ab12345"}})
+    for sha in recorded:
+        body = {"sha": sha, "repository": "https://git.example/credit", "authored_at": "2026-11-22T07:00:00Z"}
+        house.tell("commit.observed", "08:00:00", body)
+    with house.log.store.read() as reader:
+        asking = asking_of(reader, as_of=None, known_at=None, tz="UTC", now=NOW)
+        gaps = {gap["subject"]: gap for gap in provenance(asking, "run:r1").gaps}
+    gap = gaps["commit:ab12345"]
+    assert gap["kind"] == "not_recorded"
+    assert said in gap["detail"]
+
+
+@pytest.mark.parametrize(
     ("as_of", "known_at", "tz"),
     [("yesterday", None, "UTC"), (None, "soon", "UTC"), ("2026-11-22", None, "Mars/X")],
 )
