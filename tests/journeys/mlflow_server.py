@@ -78,15 +78,17 @@ def start_mlflow(
     workers: int = 1,
     app: str | None = "lineage",
     options: Sequence[str] = (),
+    python: str | Path = sys.executable,
 ) -> MlflowProcess:
     """Start `mlflow server --app-name lineage` on SQLite below `folder`, and wait until it answers.
 
-    `app` may be another one, or None for MLflow by itself; `options` are added to the command. `environment` holds
-    the plugin's settings; settings of whoever runs the tests do not reach the server.
+    `app` may be another one, or None for MLflow by itself; `options` are added to the command; `python` may be that of
+    another release. `environment` holds the plugin's settings; settings of whoever runs the tests do not reach the server.
     """
     port = free_port()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LINEAGE_", "MLFLOW_"))}
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", *options]
+    inherited["PATH"] = f"{Path(python).parent}{os.pathsep}{inherited['PATH']}"  # older releases look for gunicorn there
+    command = [str(python), "-m", "mlflow", "server", "--host", "127.0.0.1", *options]
     command += ["--app-name", app] if app else []
     command += ["--port", str(port), "--workers", str(workers), "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
