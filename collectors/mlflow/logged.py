@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from collectors.mlflow.act import OBSERVED, Act, fitting, pairs
-from collectors.mlflow.parts import in_parts, is_small
+from collectors.mlflow.parts import spread
 from graph_schema import names
 
 MOST_NAMED: Final = 100
@@ -81,13 +81,8 @@ def _bodies(model: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Ite
         "existence": "present",
     }
     tags = [tag for tag in pairs(info.get("tags")) if tag[0] not in _BULKY and not tag[0].startswith(_OF_THE_RUN)]
-    for field, items in (("params", pairs((data or {}).get("params"))), ("tags", tags), ("artifacts", list(files))):
-        for part in in_parts(items):
-            if field in body or not is_small({**body, field: part}):
-                yield body
-                body = {}
-            body[field] = part
-    yield body
+    params = pairs((data or {}).get("params"))
+    yield from spread(body, (("params", params), ("tags", tags), ("artifacts", list(files))))
 
 
 def _info(model: Mapping[str, Any]) -> Mapping[str, Any]:

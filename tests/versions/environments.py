@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
-import sys
 import venv
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 TREE: Final = Path(__file__).parents[2]
 OLDEST_WITH_PLUGIN: Final = (3, 10)
 _BUILD_SECONDS: Final = 1200
+_SCRIPT_SECONDS: Final = 300
 
 
 class EnvironmentFailedError(RuntimeError):
     """A release could not be installed; the message ends with what pip said last."""
+
+
+class ScriptFailedError(RuntimeError):
+    """What is done with a release's own client failed; the message ends with what it printed last."""
 
 
 def numbers(release: str) -> tuple[int, ...]:
@@ -53,7 +58,8 @@ def interpreter(folder: Path, release: str) -> Path:
 def _packages(release: str) -> list[str]:
     if takes_plugin(release):
         return [f"mlflow[auth]=={release}", "--editable", str(TREE)]
-    return [f"mlflow=={release}", "setuptools<80"]  # releases of that time import pkg_resources, which later ones lack
+    # Releases of that time import what later ones of these lack: pkg_resources, and a class of connection pools.
+    return [f"mlflow=={release}", "setuptools<80", "sqlalchemy<2.1"]
 
 
 def _install(python: Path, packages: list[str]) -> None:
@@ -66,19 +72,15 @@ def _install(python: Path, packages: list[str]) -> None:
         raise EnvironmentFailedError(f"{packages} could not be installed:\n{done.stderr[-2000:]}")
 
 
-def run(python: Path, script: Path, *arguments: str, **environment: str) -> str:
-    """Run a script of ours with a release's interpreter; return what it printed."""
+def run(python: Path, script: str, folder: Path, *arguments: str) -> Any:
+    """Run a script that lies beside this module with a release's interpreter, in a folder; return the JSON it printed."""
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore", "LINEAGE_CONTEXT": "off"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LINEAGE_", "MLFLOW_"))}
     done = subprocess.run(
-        [python, script, *arguments], env={**inherited, **quiet, **environment}, cwd=python.parents[1],
-        capture_output=True, text=True, timeout=300, check=False,
+        [python, Path(__file__).with_name(script), *arguments], env={**inherited, **quiet}, cwd=folder, capture_output=True, text=True,
+        timeout=_SCRIPT_SECONDS, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(f"{script.name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-    return done.stdout
+        raise ScriptFailedError(f"{script} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
 
-
-if __name__ == "__main__":
-    for one in sys.argv[1:]:
-        print(interpreter(usual_folder(), one))

@@ -33,8 +33,10 @@ def _line(fact: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value without times, and without what is the same in every fact of a kind."""
+    """Return a value without times and sealed digests, and without what is the same in every fact of a kind."""
     if isinstance(value, Mapping):
+        if set(value) == {"sd"}:
+            return "SEALED"
         kept = {key: part for key, part in value.items() if key not in _ALWAYS_THE_SAME}
         return {key: "TIME" if key in _TIMES else _plain(part) for key, part in kept.items()}
     return [_plain(part) for part in value] if isinstance(value, list) else value
