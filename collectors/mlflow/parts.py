@@ -31,7 +31,7 @@ def in_parts(items: Iterable[Any], most: int = PART_ITEMS) -> Iterator[list[Any]
 
 
 def spread(body: Mapping[str, Any], lists: Iterable[tuple[str, Sequence[Any]]]) -> Iterator[dict[str, Any]]:
-    """Give a body and the long lists that belong in it as several that a record can hold; the first has all the rest."""
+    """Give a body and the long lists that belong in it as bodies that fit a record; the first has all the rest."""
     held = dict(body)
     for field, items in lists:
         for part in in_parts(items):

@@ -23,9 +23,10 @@ _FAILURES: Final = (EnvironmentFailedError, MlflowStartError, ScriptFailedError,
 
 def main() -> int:
     """Print a line for each release, and what differs; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.versions", description="run what is claimed of MLflow's releases")
+    described = "run what is claimed of MLflow's releases"
+    parser = argparse.ArgumentParser(prog="python -m tests.versions", description=described)
     parser.add_argument("--mlflow", default=_USUAL, metavar="RELEASES", help=f"by default {_USUAL}")
-    parser.add_argument("--cache", type=Path, default=usual_folder(), metavar="FOLDER", help="where environments are kept")
+    parser.add_argument("--cache", type=Path, default=usual_folder(), metavar="FOLDER", help="where environments are")
     chosen = parser.parse_args()
     wrong = [release for release in chosen.mlflow.split(",") if not _fits(release, chosen.cache)]
     return 1 if wrong else 0

@@ -84,7 +84,9 @@ def _logged_models(client: Any, names: dict[str, str]) -> None:
     client.set_logged_model_tags(model, {"semver": "1.2.0"})
     client.create_model_version("credit", f"models:/{model}", model_id=model)
     client.set_terminated(run)
-    client.delete_logged_model(model)
+    unused = client.create_logged_model(experiment, name="unused").model_id
+    names[unused] = "UNUSED"
+    client.delete_logged_model(unused)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def _packages(release: str) -> list[str]:
 
 
 def _install(python: Path, packages: list[str]) -> None:
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
@@ -73,14 +73,13 @@ def _install(python: Path, packages: list[str]) -> None:
 
 
 def run(python: Path, script: str, folder: Path, *arguments: str) -> Any:
-    """Run a script that lies beside this module with a release's interpreter, in a folder; return the JSON it printed."""
+    """Run a script that lies beside this module with a release's interpreter; return the JSON it printed last."""
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONWARNINGS": "ignore", "LINEAGE_CONTEXT": "off"}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LINEAGE_", "MLFLOW_"))}
     done = subprocess.run(
-        [python, Path(__file__).with_name(script), *arguments], env={**inherited, **quiet}, cwd=folder, capture_output=True, text=True,
-        timeout=_SCRIPT_SECONDS, check=False,
+        [python, Path(__file__).with_name(script), *arguments], env={**inherited, **quiet}, cwd=folder,
+        capture_output=True, text=True, timeout=_SCRIPT_SECONDS, check=False,
     )  # fmt: skip
     if done.returncode:
         raise ScriptFailedError(f"{script} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
-

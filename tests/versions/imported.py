@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +42,18 @@ def read_twice(served: Served, url: str, names: Mapping[str, str]) -> Import:
     for line in read[0]:
         second.remove(line)
     return Import(read[0], second, sorted({_named(line, names) for line in _answers(served)}))
+
+
+def read_workspaces(served: Served, url: str, user: tuple[str, str], workspaces: Sequence[str]) -> list[str]:
+    """Read several workspaces of a server one after another, as a user; return a line for each model and version."""
+    with served.client() as client:
+        token = client.request("POST", "/sources", json={"kind": _KIND, "instance": REGISTRY})["token"]
+        entered = {"MLFLOW_TRACKING_USERNAME": user[0], "MLFLOW_TRACKING_PASSWORD": user[1]}
+        for workspace in workspaces:
+            command = ("collect", "mlflow", url, "--registry", REGISTRY, "--once")
+            lineage(served, token, *command, **entered, MLFLOW_WORKSPACE=workspace)
+        keys = [key for kind in ("model", "model_version") for key in client.nodes(kind)["nodes"]]
+    return [f"imported: {key.partition('@1')[0]}" for key in keys]
 
 
 def _recorded(served: Served) -> list[Mapping[str, Any]]:

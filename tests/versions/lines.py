@@ -22,7 +22,8 @@ def lines(facts: Iterable[Mapping[str, Any]], names: Mapping[str, str]) -> list[
 
 
 def _comes_by_chance(fact: Mapping[str, Any]) -> bool:
-    return fact["type"] == "collector.reported" or fact["body"].get("change") == "seen"
+    kind, change = str(fact["type"]), str(fact["body"].get("change"))
+    return kind == "collector.reported" or change == "seen"
 
 
 def _line(fact: Mapping[str, Any], names: Mapping[str, str]) -> str:

@@ -1,9 +1,9 @@
-"""One release of MLflow: its real server with the plugin, with accounts, and read from outside; what each differs in."""
+"""One release of MLflow: its real server with the plugin, with accounts, read from outside; and what differs."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +13,8 @@ from tests.journeys.mlflow_server import start_mlflow
 from tests.journeys.receiver import Receiver, receiving
 from tests.served import Served, serving
 from tests.versions import environments, expectation, rights
-from tests.versions.imported import read_twice
+from tests.versions.imported import read_twice, read_workspaces
 from tests.versions.lines import lines
-
 
 
 @dataclass
@@ -37,6 +36,7 @@ class Release:
         self._routes()
         self._plugin()
         self._accounts()
+        self._workspaces()
 
     def _part(self, name: str) -> Path:
         folder = self.folder / name
@@ -72,6 +72,20 @@ class Release:
                 server.stop()
             self._compare("rights", received, {})
 
+    def _workspaces(self) -> None:
+        folder = self._part("workspaces")
+        with serving(self._part("other-service")) as served, receiving() as received:
+            environment = plugin_environment(received, folder / "spool", **rights.settings(folder))
+            options = ("--enable-workspaces",)
+            server = start_mlflow(folder, environment, python=self.python, options=options)
+            try:
+                rights.People(server.url, self.name).act_in_workspaces()
+                found = read_workspaces(served, server.url, ("admin", rights.ADMIN_PASSWORD), ("default", rights.OTHER))
+                self._arrive(received, "workspaces", {})
+            finally:
+                server.stop()
+            self._compare("workspaces", received, {}, found)
+
     def _without_plugin(self, served: Served) -> None:
         folder = self._part("server")
         server = start_mlflow(folder, {}, app=None, python=self.python)
@@ -83,13 +97,13 @@ class Release:
 
     def _arrive(self, received: Receiver, what: str, names: Mapping[str, str]) -> None:
         """Wait for as many facts as are expected; which ones came is compared later."""
-        wanted = len(expectation.expected(what, self.name))
+        wanted = sum(not line.startswith("imported: ") for line in expectation.expected(what, self.name))
         with contextlib.suppress(AssertionError):
             received.wait_for(lambda: len(lines(received.of_any_type(), names)) >= wanted)
 
-    def _compare(self, what: str, received: Receiver, names: Mapping[str, str]) -> None:
+    def _compare(self, what: str, received: Receiver, names: Mapping[str, str], beside: Sequence[str] = ()) -> None:
         arrived = lines(received.of_any_type(), names)
-        self.differences += expectation.differences(what, self.name, arrived)
+        self.differences += expectation.differences(what, self.name, [*arrived, *beside])
         problems = [report["body"].get("problem") for report in received.of_type("collector.reported")]
         self.differences += [f"{what}: reported: {problem}" for problem in dict.fromkeys(problems) if problem]
         self.figures.append(f"{what} {len(arrived)} facts")

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
 from tests.versions.environments import numbers
 
 ADMIN_PASSWORD: Final = "correct horse battery"
+Body = dict[str, Any]
+OTHER: Final = "team-a"
+"""The workspace beside the default one."""
+
 _ROLES_SINCE: Final = (3, 12)
-_ONE_BY_ONE_UNTIL: Final = (3, 13)
+_ONE_BY_ONE_BEFORE: Final = (3, 13)
 
 
 def settings(folder: Path) -> dict[str, str]:
@@ -51,20 +55,37 @@ class People:
             self._ask("POST", "users/create", username=user, password=_password(user))
         self._model()
         self._accounts()
-        if numbers(self.release) < _ONE_BY_ONE_UNTIL:
+        if numbers(self.release) < _ONE_BY_ONE_BEFORE:
             self._one_by_one()
         else:
-            right = {"username": "bob", "resource_type": "registered_model", "resource_id": "credit"}
+            right: Body = {"username": "bob", "resource_type": "registered_model", "resource_id": "credit"}
             self._ask("POST", "users/permissions/grant", api="3.0", permission="EDIT", **right)
             self._ask("POST", "users/permissions/revoke", api="3.0", **right)
         if numbers(self.release) >= _ROLES_SINCE:
             self._roles()
 
+    def act_in_workspaces(self) -> None:
+        """Make a model of one name in two workspaces, and give bob a right in a whole one, as that is done."""
+        self._ask("POST", "users/create", username="bob", password=_password("bob"))
+        self._ask("POST", "workspaces", api="3.0", name=OTHER)
+        for workspace in ("default", OTHER):
+            self._ask("POST", "registered-models/create", workspace=workspace, name="credit")
+            source = f"s3://{workspace}/1"
+            self._ask("POST", "model-versions/create", workspace=workspace, name="credit", source=source)
+        if numbers(self.release) < _ONE_BY_ONE_BEFORE:
+            rights = f"workspaces/{OTHER}/permissions"
+            self._ask("POST", rights, api="3.0", username="bob", permission="MANAGE")
+            self._ask("DELETE", rights, api="3.0", username="bob")
+        else:
+            right: Body = {"username": "bob", "resource_type": "registered_model", "resource_id": "credit"}
+            self._ask("POST", "users/permissions/grant", api="3.0", workspace=OTHER, permission="EDIT", **right)
+            self._ask("POST", "users/permissions/revoke", api="3.0", workspace=OTHER, **right)
+
     def _model(self) -> None:
         self._ask("POST", "registered-models/create", by="alice", name="credit")
         self._ask("POST", "model-versions/create", by="alice", name="credit", source="s3://models/1")
-        move = {"name": "credit", "version": "1", "stage": "Production"}
-        self._ask("POST", "model-versions/transition-stage", by="bob", expected=httpx.codes.FORBIDDEN, **move)
+        move: Body = {"name": "credit", "version": "1", "stage": "Production"}
+        self._ask("POST", "model-versions/transition-stage", by="bob", refused=True, **move)
         self._ask("POST", "model-versions/transition-stage", by="alice", **move)
 
     def _accounts(self) -> None:
@@ -73,7 +94,7 @@ class People:
         self._ask("DELETE", "users/delete", username="carol")
 
     def _one_by_one(self) -> None:
-        experiment = {"experiment_id": "0"}
+        experiment: Body = {"experiment_id": "0"}
         for api, things, named in (
             ("2.0", "registered-models", {"name": "credit"}),
             ("2.0", "experiments", experiment),
@@ -82,7 +103,7 @@ class People:
             ("3.0", "gateway/endpoints", {"endpoint_id": "e-1"}),
             ("3.0", "gateway/model-definitions", {"model_definition_id": "d-1"}),
         ):
-            right = {"username": "bob", **named}
+            right: Body = {"username": "bob", **named}
             self._ask("POST", f"{things}/permissions/create", api=api, permission="EDIT", **right)
             self._ask("PATCH", f"{things}/permissions/update", api=api, permission="MANAGE", **right)
             self._ask("DELETE", f"{things}/permissions/delete", api=api, **right)
@@ -90,18 +111,27 @@ class People:
     def _roles(self) -> None:
         made = self._ask("POST", "roles/create", api="3.0", name="deployers", workspace="default")
         role = made.json()["role"]["id"]
-        right = {"resource_type": "registered_model", "resource_pattern": "*", "permission": "EDIT"}
+        right: Body = {"resource_type": "registered_model", "resource_pattern": "*", "permission": "EDIT"}
         self._ask("POST", "roles/permissions/add", api="3.0", role_id=role, **right)
         self._ask("POST", "roles/assign", api="3.0", username="bob", role_id=role)
         self._ask("DELETE", "roles/delete", api="3.0", role_id=role)
 
     def _ask(
-        self, method: str, route: str, *, by: str = "admin", api: str = "2.0", expected: int = httpx.codes.OK, **body: object
+        self,
+        method: str,
+        route: str,
+        *,
+        by: str = "admin",
+        api: str = "2.0",
+        workspace: str = "default",
+        refused: bool = False,
+        **body: object,
     ) -> httpx.Response:
         password = ADMIN_PASSWORD if by == "admin" else _password(by)
         url = f"{self.url}/api/{api}/mlflow/{route}"
-        answer = httpx.request(method, url, json=body, auth=(by, password), timeout=60)
-        if answer.status_code != expected:
+        headers = {"X-MLFLOW-WORKSPACE": workspace} if workspace != "default" else {}
+        answer = httpx.request(method, url, json=body, auth=(by, password), headers=headers, timeout=60)
+        if answer.is_success if refused else answer.is_error:
             raise UnexpectedAnswerError(f"{method} {route} was answered with {answer.status_code}: {answer.text[:500]}")
         return answer
 

@@ -108,7 +108,7 @@ def test_whom_the_authentication_lets_in_is_told_and_a_refusal_names_nobody(monk
 
 
 def test_without_accounts_of_mlflow_nobody_is_heard() -> None:
-    tell_user(lambda name: pytest.fail(name))
+    tell_user(pytest.fail)
 
 
 @pytest.mark.parametrize(
