@@ -69,17 +69,17 @@ class People:
         self._ask("POST", "users/create", username="bob", password=_password("bob"))
         self._ask("POST", "workspaces", api="3.0", name=OTHER)
         for workspace in ("default", OTHER):
-            self._ask("POST", "registered-models/create", workspace=workspace, name="credit")
+            self._ask("POST", "registered-models/create", within=workspace, name="credit")
             source = f"s3://{workspace}/1"
-            self._ask("POST", "model-versions/create", workspace=workspace, name="credit", source=source)
+            self._ask("POST", "model-versions/create", within=workspace, name="credit", source=source)
         if numbers(self.release) < _ONE_BY_ONE_BEFORE:
             rights = f"workspaces/{OTHER}/permissions"
             self._ask("POST", rights, api="3.0", username="bob", permission="MANAGE")
             self._ask("DELETE", rights, api="3.0", username="bob")
         else:
             right: Body = {"username": "bob", "resource_type": "registered_model", "resource_id": "credit"}
-            self._ask("POST", "users/permissions/grant", api="3.0", workspace=OTHER, permission="EDIT", **right)
-            self._ask("POST", "users/permissions/revoke", api="3.0", workspace=OTHER, **right)
+            self._ask("POST", "users/permissions/grant", api="3.0", within=OTHER, permission="EDIT", **right)
+            self._ask("POST", "users/permissions/revoke", api="3.0", within=OTHER, **right)
 
     def _model(self) -> None:
         self._ask("POST", "registered-models/create", by="alice", name="credit")
@@ -123,13 +123,13 @@ class People:
         *,
         by: str = "admin",
         api: str = "2.0",
-        workspace: str = "default",
+        within: str = "default",
         refused: bool = False,
         **body: object,
     ) -> httpx.Response:
         password = ADMIN_PASSWORD if by == "admin" else _password(by)
         url = f"{self.url}/api/{api}/mlflow/{route}"
-        headers = {"X-MLFLOW-WORKSPACE": workspace} if workspace != "default" else {}
+        headers = {"X-MLFLOW-WORKSPACE": within} if within != "default" else {}
         answer = httpx.request(method, url, json=body, auth=(by, password), headers=headers, timeout=60)
         if answer.is_success if refused else answer.is_error:
             raise UnexpectedAnswerError(f"{method} {route} was answered with {answer.status_code}: {answer.text[:500]}")
