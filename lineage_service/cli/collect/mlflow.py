@@ -39,9 +39,11 @@ known since then. Later reads say what changed, between which two reads. Beside 
 
 The server is entered as by MLflow's own client: MLFLOW_TRACKING_URI, MLFLOW_TRACKING_USERNAME and _PASSWORD, or
 MLFLOW_TRACKING_TOKEN, MLFLOW_WORKSPACE; its user must be allowed to read everything. Facts are sent with the token of a
-source of its own, also where the plugin runs: lineage source add mlflow-poll/NAME. If nothing is to be read after an
-import, end it: lineage source retire mlflow-poll/NAME, else answers about later times wait for its next report. The registry's name in keys is that
-of the plugin: LINEAGE_MLFLOW_REGISTRY, by default mlflow. MLflow 2.9 or newer."""
+source of its own, also where the plugin runs: lineage source add mlflow-poll/NAME. The registry's name in keys is that
+of the plugin: LINEAGE_MLFLOW_REGISTRY, by default mlflow. MLflow 2.9 or newer.
+
+If nothing is to be read after an import, end its source: lineage source retire mlflow-poll/NAME. Else answers about
+later times wait for its next report, and are never complete."""
 
 
 def add_to(collecting: typer.Typer) -> None:
