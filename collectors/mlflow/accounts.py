@@ -7,9 +7,11 @@ out is who may do what with which resource, whichever role says so.
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
-from collections.abc import Iterator
+import urllib.parse
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from collectors.mlflow.act import Rights
@@ -54,6 +56,33 @@ def resource_name(kind: str, name: str, workspace: str | None) -> str:
     return plain if workspace in (None, "", _DEFAULT_WORKSPACE) else f"workspace/{workspace}/{plain}"
 
 
+def scorer_name(experiment: str, name: str) -> str:
+    """Return how MLflow itself names a scorer since it has roles: by its experiment too, and its name quoted."""
+    return f"{experiment}/{urllib.parse.quote(name, safe='')}"
+
+
+def tell_user(keep: Callable[[str], None]) -> None:
+    """Have MLflow's authentication tell whom it let in, request by request.
+
+    Releases before 3.14 keep that from everybody who comes after them. Called once, when the wrapped application is
+    built. A password that is checked anew would cost each request tens of milliseconds more.
+    """
+    module = _auth()
+    ask = getattr(module, "authenticate_request", None)
+    if ask is None:
+        return
+
+    @functools.wraps(ask)
+    def telling() -> Any:
+        found = ask()
+        name = getattr(found, "username", None)  # a refusal is a response, and has none
+        if name:
+            keep(str(name))
+        return found
+
+    module.authenticate_request = telling
+
+
 def _auth() -> Any:
     """Return MLflow's module if an application loaded it, to its end, and opened its store."""
     module = sys.modules.get("mlflow.server.auth")
@@ -67,10 +96,35 @@ def _users(store: Any) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
             yield user, [one for role in roles for one in _of_role(role)]
         return
     for user in store.list_users():
-        experiments = store.list_experiment_permissions(user.username)
-        models = store.list_registered_model_permissions(user.username)
-        held = [(resource_name("experiment", str(one.experiment_id), None), one.permission) for one in experiments]
-        yield user, held + [(resource_name("registered_model", one.name, None), one.permission) for one in models]
+        roles = store.list_user_roles(user.id) if hasattr(store, "list_user_roles") else ()
+        yield user, [*_each_by_itself(store, user), *(one for role in roles for one in _of_role(role))]
+
+
+def _each_by_itself(store: Any, user: Any) -> Iterator[tuple[str, str]]:
+    """Give the rights that were held one by one, until 3.12 (which has roles beside them)."""
+    name = user.username
+    for one in store.list_experiment_permissions(name):
+        yield resource_name("experiment", str(one.experiment_id), None), one.permission
+    for one in _on_models(store, user):
+        yield resource_name("registered_model", one.name, one.workspace), one.permission
+    for one in store.list_scorer_permissions(name):
+        yield resource_name("scorer", scorer_name(str(one.experiment_id), one.scorer_name), None), one.permission
+    for one in store.list_gateway_secret_permissions(name):
+        yield resource_name("gateway_secret", one.secret_id, None), one.permission
+    for one in store.list_gateway_endpoint_permissions(name):
+        yield resource_name("gateway_endpoint", one.endpoint_id, None), one.permission
+    for one in store.list_gateway_model_definition_permissions(name):
+        yield resource_name("gateway_model_definition", one.model_definition_id, None), one.permission
+    for one in store.list_user_workspace_permissions(name):
+        yield resource_name("workspace", EVERYTHING, one.workspace), one.permission
+
+
+def _on_models(store: Any, user: Any) -> Iterable[Any]:
+    """Return a user's rights on models of every workspace; the store's own list knows that of a request only."""
+    from mlflow.server.auth.db.models import SqlRegisteredModelPermission as Held
+
+    with store.ManagedSessionMaker() as session:
+        return [row.to_mlflow_entity() for row in session.query(Held).filter(Held.user_id == user.id)]
 
 
 def _of_role(role: Any) -> Iterator[tuple[str, str]]:

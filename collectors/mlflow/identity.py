@@ -1,7 +1,8 @@
 """Who made a request: the user whom the wrapped application authenticated, else the one a trusted proxy names.
 
-- The application wins. ``flask.g.mlflow_authenticated_user`` is what MLflow's own authentication sets;
-  ``REMOTE_USER`` is what WSGI has for it (no client can set it); ``request.state.username`` what ASGI middleware sets.
+- The application wins. ``flask.g.mlflow_authenticated_user`` is what MLflow's own authentication sets since 3.14; from
+  earlier releases it is heard (``accounts.tell_user``). ``REMOTE_USER`` is what WSGI has for it (no client can set
+  it); ``request.state.username`` what ASGI middleware sets.
 - A header counts only if the *connection* came from an address in ``LINEAGE_TRUSTED_PROXIES``. A server that
   replaces that address by what ``X-Forwarded-For`` says (uvicorn does, for clients on its own machine) leaves nothing
   to judge by: where the address may come from there, the header is ignored as well.

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from collectors.mlflow.act import OBSERVED, Act, fitting, pairs
-from collectors.mlflow.parts import in_parts, is_small
+from collectors.mlflow.parts import in_parts, spread
 from graph_schema import names
 
 MOST_NAMED: Final = 100
@@ -126,13 +126,7 @@ def _bodies(model: Mapping[str, Any], files: Sequence[Mapping[str, Any]]) -> Ite
         "metrics": metrics(_data(model).get("metrics")),
         "artifacts": list(files),
     }
-    for field, items in lists.items():
-        for part in in_parts(items):
-            if field in body or not is_small({**body, field: part}):
-                yield body
-                body = {}
-            body[field] = part
-    yield body
+    yield from spread(body, lists.items())
 
 
 def _whole(value: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -28,6 +28,18 @@ def in_parts(items: Iterable[Any], most: int = PART_ITEMS) -> Iterator[list[Any]
         size += length
     if part:
         yield part
+
+
+def spread(body: Mapping[str, Any], lists: Iterable[tuple[str, Sequence[Any]]]) -> Iterator[dict[str, Any]]:
+    """Give a body and the long lists that belong in it as bodies that fit a record; the first has all the rest."""
+    held = dict(body)
+    for field, items in lists:
+        for part in in_parts(items):
+            if field in held or not is_small({**held, field: part}):
+                yield held
+                held = {}
+            held[field] = part
+    yield held
 
 
 def is_small(body: Mapping[str, Any]) -> bool:

@@ -9,8 +9,9 @@ change runs last, when the user is known and allowed; ours after it runs last to
 - Only routes and fields of the allow-lists are looked at (``routes``).
 - Flask and MLflow are imported inside functions: this module is also imported by the command line of MLflow.
 
-Checked with MLflow 3.17; the names of MLflow that it rests on are ``mlflow.server.app``, ``flask.g``'s
-``mlflow_authenticated_user``, ``mlflow.server.fastapi_app.app`` and ``_MLFLOW_SGI_NAME``.
+Checked with MLflow 3.10 to 3.17 (``python -m tests.versions``); the names of MLflow that it rests on are
+``mlflow.server.app``, ``flask.g``'s ``mlflow_authenticated_user`` (before 3.14 ``mlflow.server.auth``'s
+``authenticate_request``), ``mlflow.server.fastapi_app.app`` and ``_MLFLOW_SGI_NAME``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from collectors.delivery import SpoolError, files
-from collectors.mlflow import identity
+from collectors.mlflow import accounts, identity
 from collectors.mlflow.asgi import ClosingApp, current_scope
 from collectors.mlflow.identity import Asked, User
 from collectors.mlflow.recorder import Pending, Recorder
@@ -40,6 +41,7 @@ from collectors.mlflow.settings import PluginSettings, PluginSettingsError
 
 CLOSING_SECONDS: Final = 5.0
 _SLOT: Final = "lineage_pending"
+_USER: Final = "lineage_user"
 _DENIALS: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _MOST_REASONS: Final = 100
 _log = logging.getLogger("lineage.mlflow")
@@ -157,6 +159,7 @@ class Hooks:
         """Set the hooks: before the change ours runs last, after it as well."""
         from mlflow.server import app as flask_app
 
+        accounts.tell_user(_keep_user)
         flask_app.before_request(self.before)
         flask_app.after_request_funcs.setdefault(None, []).insert(0, self.after)
 
@@ -275,6 +278,12 @@ def _asked() -> Asked:
     return Asked(raw, peer, rewritten=not genuine and any(str(peer) in value for value in forwarded))
 
 
+def _keep_user(name: str) -> None:
+    import flask
+
+    setattr(flask.g, _USER, name)
+
+
 def _application_user() -> str | None:
     """Return the user whom the wrapped application authenticated in this request."""
     import flask
@@ -282,6 +291,7 @@ def _application_user() -> str | None:
     state = (current_scope() or {}).get("state") or {}
     found = (
         getattr(flask.g, "mlflow_authenticated_user", None)
+        or getattr(flask.g, _USER, None)
         or flask.request.environ.get("REMOTE_USER")
         or (state.get("username") if isinstance(state, Mapping) else getattr(state, "username", None))
     )

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from collectors.mlflow.accounts import ACCOUNT, resource_name
+from collectors.mlflow.accounts import ACCOUNT, EVERYTHING, resource_name, scorer_name
 from collectors.mlflow.act import Act, Rights, subject_of
 from graph_schema.times import format_time
 
@@ -114,11 +114,44 @@ def _user(act: Act) -> str:
 
 
 def _resource(act: Act) -> str:
-    if act.route.path.startswith("experiments/"):
-        return resource_name("experiment", str(act.fields["experiment_id"]), act.workspace)
-    if act.route.path.startswith("registered-models/"):
-        return resource_name("registered_model", str(act.fields["name"]), act.workspace)
-    return resource_name(str(act.fields["resource_type"]), str(act.fields["resource_id"]), act.workspace)
+    things, fields = act.route.path.partition("/permissions")[0], act.fields
+    if things == "scorers":
+        named = scorer_name(str(fields["experiment_id"]), str(fields["scorer_name"]))
+        return resource_name("scorer", named, act.workspace)
+    if things in _NAMED_BY:
+        kind, field = _NAMED_BY[things]
+        return resource_name(kind, str(fields[field]), act.workspace)
+    return resource_name(str(fields["resource_type"]), str(fields["resource_id"]), act.workspace)
+
+
+_NAMED_BY: Final = {
+    "experiments": ("experiment", "experiment_id"),
+    "registered-models": ("registered_model", "name"),
+    "gateway/secrets": ("gateway_secret", "secret_id"),
+    "gateway/endpoints": ("gateway_endpoint", "endpoint_id"),
+    "gateway/model-definitions": ("gateway_model_definition", "model_definition_id"),
+}
+"""What a route is about that names one kind of thing, in the words of later releases, and the field with its name."""
+
+
+def _in_workspace(act: Act) -> str:
+    return resource_name("workspace", EVERYTHING, str(act.fields["workspace_name"]))
+
+
+def _workspace_granted(act: Act) -> Stated:
+    yield (_user(act), _in_workspace(act)), (str(act.fields.get("permission")), "granted")
+
+
+def _workspace_revoked(act: Act) -> Stated:
+    yield (_user(act), _in_workspace(act)), (None, "revoked")
+
+
+def _right_on(things: str) -> Mapping[str, Callable[[Act], Stated]]:
+    return {
+        f"POST {things}/permissions/create": _granted,
+        f"PATCH {things}/permissions/update": _granted,
+        f"DELETE {things}/permissions/delete": _revoked,
+    }
 
 
 _STATED: Final[Mapping[str, Callable[[Act], Stated]]] = {
@@ -129,10 +162,7 @@ _STATED: Final[Mapping[str, Callable[[Act], Stated]]] = {
     "DELETE users/delete": _account_deleted,
     "POST users/permissions/grant": _granted,
     "POST users/permissions/revoke": _revoked,
-    "POST experiments/permissions/create": _granted,
-    "PATCH experiments/permissions/update": _granted,
-    "DELETE experiments/permissions/delete": _revoked,
-    "POST registered-models/permissions/create": _granted,
-    "PATCH registered-models/permissions/update": _granted,
-    "DELETE registered-models/permissions/delete": _revoked,
+    **{action: told for things in (*_NAMED_BY, "scorers") for action, told in _right_on(things).items()},
+    "POST workspaces/<workspace_name>/permissions": _workspace_granted,
+    "DELETE workspaces/<workspace_name>/permissions": _workspace_revoked,
 }

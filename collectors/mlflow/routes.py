@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from collectors.mlflow.left_out import LEFT_OUT
+from collectors.mlflow.left_out import LEFT_OUT, OF_NEWER_RELEASES
 
 MUTATING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _INTERFACE = re.compile(r"/(?:ajax-)?api/\d+\.\d+/?(?:preview/)?(?:mlflow/)?(.+)\Z")
@@ -49,7 +49,7 @@ class Route:
     @property
     def about_rights(self) -> bool:
         """Whether it changes accounts or permissions."""
-        return self.path.startswith(("users/", "roles/")) or "/permissions/" in self.path
+        return self.path.startswith(("users/", "roles/")) or "/permissions" in self.path
 
 
 def _route(action: str, fields: str, *, in_path: bool = True, form: bool = False) -> Route:
@@ -110,13 +110,26 @@ _RIGHTS: Final = (
     _route("POST roles/assign", "username role_id"),
     _route("DELETE roles/unassign", "username role_id"),
 )
+
+
+def _right_on(things: str, fields: str) -> tuple[Route, ...]:
+    """Return the three routes that gave, changed and took a right on one thing before rights were held by roles."""
+    return (
+        _route(f"POST {things}/permissions/create", f"username permission {fields}"),
+        _route(f"PATCH {things}/permissions/update", f"username permission {fields}"),
+        _route(f"DELETE {things}/permissions/delete", f"username {fields}"),
+    )
+
+
 _RIGHTS_BEFORE_ROLES: Final = (
-    _route("POST experiments/permissions/create", "username experiment_id permission"),
-    _route("PATCH experiments/permissions/update", "username experiment_id permission"),
-    _route("DELETE experiments/permissions/delete", "username experiment_id"),
-    _route("POST registered-models/permissions/create", "username name permission"),
-    _route("PATCH registered-models/permissions/update", "username name permission"),
-    _route("DELETE registered-models/permissions/delete", "username name"),
+    *_right_on("experiments", "experiment_id"),
+    *_right_on("registered-models", "name"),
+    *_right_on("scorers", "experiment_id scorer_name"),
+    *_right_on("gateway/secrets", "secret_id"),
+    *_right_on("gateway/endpoints", "endpoint_id"),
+    *_right_on("gateway/model-definitions", "model_definition_id"),
+    _route("POST workspaces/<workspace_name>/permissions", "workspace_name username permission"),
+    _route("DELETE workspaces/<workspace_name>/permissions", "workspace_name username"),
 )
 
 RECORDED: Final[Mapping[str, Route]] = {
@@ -124,14 +137,16 @@ RECORDED: Final[Mapping[str, Route]] = {
 }
 
 OF_OTHER_RELEASES: Final[Mapping[str, str]] = {
-    **{one.action: "before MLflow had roles" for one in _RIGHTS_BEFORE_ROLES},
+    **{one.action: "until 3.12: each right by itself" for one in _RIGHTS_BEFORE_ROLES},
+    **dict.fromkeys(OF_NEWER_RELEASES, "since 3.18"),
 }
 """Rows that the newest tested release (3.17) does not have, and which releases do."""
 
 NAMING: Final = frozenset(
     {"name", "version", "stage", "archive_existing_versions", "alias", "new_name", "key", "run_id", "run_uuid"}
     | {"experiment_id", "model_id", "tag_key", "status", "role_id", "role_permission_id", "workspace_name", "mode"}
-    | {"resource_type", "resource_id", "resource_pattern", "permission", "is_admin"}
+    | {"resource_type", "resource_id", "resource_pattern", "permission", "is_admin", "scorer_name", "secret_id"}
+    | {"endpoint_id", "model_definition_id"}
 )
 """Fields that name things and hold nobody's text: what an intent on disk, and a denied attempt, may show."""
 

@@ -23,7 +23,7 @@ import orjson
 from collectors.mlflow import logged
 from collectors.mlflow.act import OBSERVED, Act, fitting, pairs, present
 from collectors.mlflow.addresses import without_secrets
-from collectors.mlflow.parts import in_parts
+from collectors.mlflow.parts import in_parts, spread
 from collectors.mlflow.routes import RECORDED
 from collectors.mlflow.runs import is_terminal, run_created, run_ended
 from collectors.mlflow.translate import copied_version, logged_model
@@ -211,17 +211,17 @@ def logged_model_told(look: Look, row: Row, before: Row | None) -> Told:
             facts.append(look.fact("logged_model.observed", changed * 1000, {"logged_model": key, "state": state}))
         return Told(facts, value)
     body = {
-        "logged_model": key,
         "run": info.get("source_run_id"),
         "name": info.get("name"),
         "model_type": info.get("model_type"),
         "experiment": info.get("experiment_id"),
         "state": state,
         "existence": "present",
-        "params": pairs(data.get("params")),
-        "tags": [[name, text] for name, text in tags.items()],
     }
-    return Told([look.fact("logged_model.observed", changed * 1000, body), *measured], value)
+    lists = (("params", pairs(data.get("params"))), ("tags", [[name, text] for name, text in tags.items()]))
+    told = [{"logged_model": key, **part} for part in spread(body, lists)]
+    facts = [look.fact("logged_model.observed", changed * 1000, one) for one in told]
+    return Told([*facts, *measured], value)
 
 
 def _measured(look: Look, key: str, found: object, known: Row) -> tuple[list[Fact], dict[str, Any]]:

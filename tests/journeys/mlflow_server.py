@@ -79,16 +79,18 @@ def start_mlflow(
     app: str | None = "lineage",
     options: Sequence[str] = (),
     artifacts: str | None = None,
+    python: str | Path = sys.executable,
 ) -> MlflowProcess:
     """Start `mlflow server --app-name lineage` on SQLite below `folder`, and wait until it answers.
 
-    `app` may be another one, or None for MLflow by itself; `options` are added to the command. `environment` holds
-    the plugin's settings; settings of whoever runs the tests do not reach the server. `artifacts`: where it keeps the
-    files that it serves, if not below `folder`.
+    `app` may be another one, or None for MLflow by itself; `options` are added to the command; `python` may be that of
+    another release. `environment` holds the plugin's settings; those of whoever runs the tests do not reach the server.
+    `artifacts`: where it keeps the files that it serves, if not below `folder`.
     """
     port = free_port()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LINEAGE_", "MLFLOW_"))}
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", *options]
+    inherited["PATH"] = f"{Path(python).parent}{os.pathsep}{inherited['PATH']}"  # older ones look for gunicorn
+    command = [str(python), "-m", "mlflow", "server", "--host", "127.0.0.1", *options]
     command += ["--app-name", app] if app else []
     command += ["--port", str(port), "--workers", str(workers), "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
     command += ["--artifacts-destination", artifacts or str(folder / "artifacts")]

@@ -76,6 +76,10 @@ class Receiver:
         with self._lock:
             return [event for event in self.accepted if event["type"] == kind]
 
+    def of_any_type(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return list(self.accepted)
+
     def wait_for(self, enough: Callable[[], bool], seconds: float = 20.0) -> None:
         """Wait until what was accepted is enough; fail with what came instead."""
         deadline = time.monotonic() + seconds

@@ -10,38 +10,17 @@ import pytest
 from collectors.mlflow.left_out import LEFT_OUT
 from collectors.mlflow.routes import MUTATING, OF_OTHER_RELEASES, RECORDED, action_of, uncovered
 
-PROGRAM = """
-import json, os, sys, warnings
-warnings.simplefilter("ignore")
-import mlflow.server.auth as auth
-from mlflow.server import app
-from collectors.mlflow.rules import flask_rules, native_rules
-wrapped = auth.create_app(app)
-print(json.dumps([*flask_rules(app), *native_rules(wrapped)]))
-"""
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     """Ask a process for all rules: with accounts, workspaces and what FastAPI serves itself."""
-    folder = tmp_path_factory.mktemp("rules")
-    (folder / "auth.ini").write_text(
-        f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{folder}/auth.db\nadmin_username = admin\n"
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-    )
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_ENABLE_WORKSPACES": "true",
-        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "auth.ini"),
-        "MLFLOW_AUTH_ADMIN_PASSWORD": "correct horse battery",
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": "a key for tests only",
-        "_MLFLOW_SGI_NAME": "uvicorn",
-        "PYTHONPATH": str(Path(__file__).parents[4]),
-    }
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, cwd=folder, capture_output=True, text=True, check=True
-    )
+        [sys.executable, ROOT / "tests" / "versions" / "rules.py"], env=environment,
+        cwd=tmp_path_factory.mktemp("rules"), capture_output=True, text=True, check=True,
+    )  # fmt: skip
     return [(rule, method) for rule, method in json.loads(done.stdout)]
 
 

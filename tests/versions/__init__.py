@@ -1,0 +1,1 @@
+"""Real servers of several releases of MLflow: ``python -m tests.versions``."""
