@@ -1,6 +1,6 @@
 """A loaded ledger to measure on, made once for each set of parameters and kept in the folder for temporary files.
 
-What is kept is keyed by everything that shapes it (seed, size, schema, this generator), so an older one is never
+What is kept is keyed by everything that shapes it (seed, size, schema, fold, this generator), so an older one is never
 measured by mistake. Each measurement works on a copy of its own.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from graph_schema.events import parse_event
+from graph_schema.fold import FOLD_VERSION
 from lineage_service.recorder.installation import Installation, Places, create
 from lineage_service.recorder.preparation import Incoming, Sender
 from lineage_service.recorder.recorder import wall_clock
@@ -102,7 +103,8 @@ def load(size: Size) -> Loaded:
 
 
 def _key(size: Size) -> str:
-    shaped = (repr(size), Path(mix.__file__).read_text(), Path(__file__).read_text(), sqlite_files())
+    texts = [Path(name).read_text() for name in (mix.__file__, __file__)]
+    shaped = (repr(size), *texts, sqlite_files(), FOLD_VERSION)
     return hashlib.sha256(repr(shaped).encode()).hexdigest()[:12]
 
 
