@@ -205,6 +205,8 @@ def _remark(node: ClosureNode) -> str:
     said = []
     if node["kind"] == "run" and properties.get("outcome") != "complete":
         said.append(f"outcome {properties.get('outcome', 'unknown')}")
+    if below := properties.get("failed_below"):
+        said.append(f"{below} {'run' if below == 1 else 'runs'} below it failed")
     said += _measured(properties)
     if properties.get("attempted"):
         said.append("only attempted: its run failed")

@@ -21,6 +21,8 @@ _NEEDS_A_RECORD: Final = frozenset({"run", "commit", "model_version", "prompt_ve
 _EDGE_WORDS: Final = {int(edge): edge.name for edge in Edge}
 _SHORT_DIGEST: Final = 12
 _WHOLE_SHA: Final = 40
+_DEEPEST: Final = 100
+_FAILED: Final = frozenset({"failed", "aborted"})
 _LONGER: Final = 20
 """Commits looked at that begin like a short hash: a short hash that means one of so many means none."""
 
@@ -48,9 +50,10 @@ def _closure(
     closure.runs.read(runs | {run for _, run in producers})
     attempted = _attempted(closure.writes, producers)
     jobs = _jobs(asking, runs)
+    failed, unseen = _failed_below(closure) if names.kind_of(closure.root) == "run" else ({}, [])
     nodes: dict[str, ClosureNode] = {}
     seqs = {fact.seq for fact in closure.edges.values() if fact.seq is not None}
-    seqs |= {one.seq for one in jobs.values()}
+    seqs |= {one.seq for one in jobs.values()} | set(failed.values())
     for one, distance in sorted(closure.distances.items(), key=lambda item: (item[1], item[0])):
         properties, own = _properties(facts.get(one, ()))
         seqs |= own
@@ -58,13 +61,14 @@ def _closure(
         if kind == "run":
             properties["outcome"] = closure.runs.known[one].outcome_at(asking.cut.as_of)
             properties |= {"job": jobs[one].end} if one in jobs else {}
+            properties |= {"failed_below": len(failed)} if one == closure.root and failed else {}
         elif kind == "dataset_version":
             properties["identity"] = identity_of(properties)
             properties = {name: value for name, value in properties.items() if not name.startswith("identity:")}
             if one in attempted:
                 properties["attempted"] = True
         nodes[one] = ClosureNode(kind=kind, name=display_name(one), distance=distance, properties=properties)
-    gaps = _gaps(asking, closure, facts)
+    gaps = [*_gaps(asking, closure, facts), *unseen]
     began = min((instant_of(row.order) for row in facts.get(key, ())), default=None)
     seen = seen_by(asking, LINEAGE, began, asking.cut.as_of)
     return asking.answer(
@@ -99,6 +103,21 @@ def _jobs(asking: Asking, runs: set[str]) -> dict[str, Assertion]:
         if said.type == of_job:
             found.setdefault(said.start, said)
     return found
+
+
+def _failed_below(closure: Closure) -> tuple[dict[str, int], list[Gap]]:
+    """Return the runs below the root that failed or were aborted, each with a record that says whose child it is.
+
+    A Spark application ends as complete though what it ran failed, and a flow that tried again succeeds: of a run above
+    others its own outcome is not the whole story.
+    """
+    parent, cut = int(Edge.PARENT), closure.asking.cut
+    walk = closure.asking.reader.walk({closure.root: 0}, "down", (parent, parent), _DEEPEST, MAX_LIMIT, cut)
+    below = {one.start: one.seq for one in walk.assertions if one.type == parent and one.start != closure.root}
+    closure.runs.read(below)
+    failed = {run: seq for run, seq in below.items() if closure.runs.known[run].outcome_at(cut.as_of) in _FAILED}
+    detail = f"more than {MAX_LIMIT} runs are below it; failures among those that are nearest are counted"
+    return failed, [Gap(kind="limit", subject=closure.root, detail=detail)] if walk.limited else []
 
 
 def _properties(rows: Sequence[PropertyRow]) -> tuple[dict[str, Any], set[int]]:

@@ -96,7 +96,8 @@ def _of_reference(expected: Answers, key: str) -> dict[str, Any]:
     if shown != key or names.kind_of(key) not in {"run", "dataset_version"}:
         return {}
     if names.kind_of(key) == "run":
-        return {"outcome": expected.outcome(key)} | ({"job": job} if (job := expected.job(key)) else {})
+        told = {"job": expected.job(key), "failed_below": expected.failed_below(key)}
+        return {"outcome": expected.outcome(key)} | {name: value for name, value in told.items() if value}
     return {"identity": expected.identity(key)} | ({"attempted": True} if expected.attempted(key) else {})
 
 

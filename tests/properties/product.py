@@ -94,9 +94,9 @@ class Product:
         return _closure(impact(self._asking, key, 100, MAX_LIMIT))
 
     def outcomes(self, key: str) -> dict[str, Any]:
-        """Return outcome, job, identity and attempted of what a closure shows."""
+        """Return outcome, job, failures below, identity and attempted of what a closure shows."""
         value = self._provenance(key).value
-        words = ("outcome", "job", "identity", "attempted")
+        words = ("outcome", "job", "failed_below", "identity", "attempted")
         return {
             node: {word: shown["properties"][word] for word in words if word in shown["properties"]}
             for node, shown in value["nodes"].items()

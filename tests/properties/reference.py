@@ -134,6 +134,14 @@ class Answers:
         jobs = [(-edge.how, end) for (start, kind, end), edge in edges if (start, kind) == (run, Edge.OF_JOB)]
         return min(jobs)[1] if jobs else None
 
+    def failed_below(self, run: str) -> int:
+        """Return how many of the runs that a run started, and those started, failed or were aborted."""
+        below: set[str] = set()
+        found = {run}
+        while found := {start for start, kind, end in self.edges if kind is Edge.PARENT and end in found} - below:
+            below |= found
+        return sum(self.outcome(one) in ("failed", "aborted") for one in below - {run})
+
     def provenance(self, node: str, limit: int | None = None) -> Closure:
         """Return everything that a node was made of."""
         return self._closure(node, True, limit)

@@ -114,6 +114,7 @@ def _add_node(graph: Graph, key: str, executions: dict[str, str], service: Servi
     if names.kind_of(key) == "run":
         named = {execution: state for execution, state in executions.items() if execution} or {"": said["outcome"]}
         graph.runs |= {f"{name}/{execution} {state}".replace("/ ", " ") for execution, state in named.items()}
+        graph.runs |= {f"{name} over {said['failed_below']} that failed"} if "failed_below" in said else set()
         counted = {register: number for register, number in said.items() if register.startswith("read:")}
     else:
         attempted = ["attempted"] if said.get("attempted") else []
