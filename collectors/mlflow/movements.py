@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from collectors.mlflow.parts import renamings
 from collectors.mlflow.sightings import Fact, Look
 from graph_schema import names
 from graph_schema.times import format_time
 
-MOST_CARRIED: Final = 1000
 NO_STAGE: Final = "None"
 _GAP: Final = 1000
 """A deletion that a new thing of the same name proves is dated this long before the new one (microseconds)."""
@@ -91,7 +91,4 @@ def renamed(
     """Return the facts of a rename: one for every thousand versions it carried over."""
     at = look.began if made_anew_ms is None else min(look.began, made_anew_ms * 1000 - _GAP)
     named = [{"version": one["version"], "created_ms": one["c"]} for one in carried]
-    return [
-        look.fact("model.renamed", at, {"model": old, "to": new, "carried": named[start : start + MOST_CARRIED]})
-        for start in range(0, max(len(named), 1), MOST_CARRIED)
-    ]
+    return [look.fact("model.renamed", at, body) for body in renamings(old, new, named)]

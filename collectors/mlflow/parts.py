@@ -8,26 +8,26 @@ from typing import Any, Final
 import orjson
 
 from graph_schema.clear_keys import CLEAR_KEYS
+from graph_schema.portions import portioned
 
 PART_ITEMS: Final = 400
 PART_BYTES: Final = 24_000
+MOST_CARRIED: Final = 1000
+"""Versions in one fact of a model that got another name."""
+
 _SEALED_WEIGHT: Final = 10
 """A sealed value lies in the vault and not in the record, so parts may hold more of them."""
 
 
 def in_parts(items: Iterable[Any], most: int = PART_ITEMS) -> Iterator[list[Any]]:
     """Cut a long list into parts of at most ``most`` items, each far below the size of a record."""
-    part: list[Any] = []
-    size = 0
-    for item in items:
-        length = _weight(item)
-        if part and (len(part) >= most or size + length > PART_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(item)
-        size += length
-    if part:
-        yield part
+    return portioned(items, _weight, most, PART_BYTES)
+
+
+def renamings(old: str, new: str, carried: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Give what ``model.renamed`` says: once for every thousand versions it carried over, once if none."""
+    for start in range(0, max(len(carried), 1), MOST_CARRIED):
+        yield {"model": old, "to": new, "carried": list(carried[start : start + MOST_CARRIED])}
 
 
 def spread(body: Mapping[str, Any], lists: Iterable[tuple[str, Sequence[Any]]]) -> Iterator[dict[str, Any]]:

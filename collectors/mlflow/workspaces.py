@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from collectors.mlflow.act import Act, HeldModel
+from collectors.mlflow.parts import renamings
 from graph_schema import names
 
 DELETE: Final = "DELETE workspaces/<workspace_name>"
 CASCADE: Final = "CASCADE"
 SET_DEFAULT: Final = "SET_DEFAULT"
-MOST_CARRIED: Final = 1000
-"""Versions in one fact of a model that got another name."""
 
 
 def workspace_deleted(act: Act) -> Iterator[dict[str, Any]]:
@@ -34,9 +33,7 @@ def workspace_deleted(act: Act) -> Iterator[dict[str, Any]]:
 def renamed(act: Act, old: str, new: str, held: HeldModel) -> Iterator[dict[str, Any]]:
     """Give the facts that a model is called otherwise from now on, with its versions."""
     carried = [{"version": one.version, "created_ms": one.created_ms} for one in held.versions]
-    for start in range(0, max(len(carried), 1), MOST_CARRIED):
-        body = {"model": old, "to": new, "carried": carried[start : start + MOST_CARRIED]}
-        yield act.fact("model.renamed", body)
+    return (act.fact("model.renamed", body) for body in renamings(old, new, carried))
 
 
 def _key(registry: str, held: HeldModel) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from collectors.openlineage.document import OpenLineageError
 from graph_schema.clear_keys import CLEAR_KEYS
+from graph_schema.portions import portioned
 
 T = TypeVar("T")
 
@@ -58,17 +59,7 @@ def distinct(items: Iterable[T]) -> list[T]:
 
 def portions(items: Iterable[T], most: int) -> Iterator[list[T]]:
     """Cut a list into portions of at most ``most`` items and ``PORTION_BYTES`` bytes."""
-    portion: list[T] = []
-    size = 0
-    for item in items:
-        length = json_bytes(item)
-        if portion and (len(portion) == most or size + length > PORTION_BYTES):
-            yield portion
-            portion, size = [], 0
-        portion.append(item)
-        size += length
-    if portion:
-        yield portion
+    return portioned(items, json_bytes, most, PORTION_BYTES)
 
 
 def beside(about: Mapping[str, Any], lists: list[dict[str, Any]]) -> list[dict[str, Any]]:

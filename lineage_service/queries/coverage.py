@@ -63,7 +63,8 @@ def seen_by(
     concerned = [key for key in named if start is None or key not in retired or retired[key] > start]
     covered = _covered(asking, concerned)
     found = Seen([], [], complete=False)
-    proven = _watched(covered, start, stop)
+    # One that is not retired must see the whole interval by itself; only after one that is can there be nobody.
+    proven = bool(concerned) and (retired.keys().isdisjoint(concerned) or _watched(covered, start, stop))
     for key in concerned:
         proven &= _judge(key, registers[key], covered[key], (start, stop, retired.get(key)), found)
     if targets:

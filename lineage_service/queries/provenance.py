@@ -10,6 +10,7 @@ from graph_schema.kinds import Edge, How, Kind, roles_from_bits
 from lineage_service.queries.asking import Asking, node_key
 from lineage_service.queries.closure import Closure
 from lineage_service.queries.coverage import LINEAGE, seen_by
+from lineage_service.queries.runs import FAILED
 from lineage_service.queries.versions import rows_of
 from lineage_service.queries.writes import Writes, dataset_of, identity_of
 from lineage_service.store.protocol import Assertion, Direction, PropertyRow
@@ -22,7 +23,6 @@ _EDGE_WORDS: Final = {int(edge): edge.name for edge in Edge}
 _SHORT_DIGEST: Final = 12
 _WHOLE_SHA: Final = 40
 _DEEPEST: Final = 100
-_FAILED: Final = frozenset({"failed", "aborted"})
 _LONGER: Final = 20
 """Commits looked at that begin like a short hash: a short hash that means one of so many means none."""
 
@@ -115,7 +115,7 @@ def _failed_below(closure: Closure) -> tuple[dict[str, int], list[Gap]]:
     walk = closure.asking.reader.walk({closure.root: 0}, "down", (parent, parent), _DEEPEST, MAX_LIMIT, cut)
     below = {one.start: one.seq for one in walk.assertions if one.type == parent and one.start != closure.root}
     closure.runs.read(below)
-    failed = {run: seq for run, seq in below.items() if closure.runs.known[run].outcome_at(cut.as_of) in _FAILED}
+    failed = {run: seq for run, seq in below.items() if closure.runs.known[run].outcome_at(cut.as_of) in FAILED}
     detail = f"more than {MAX_LIMIT} runs are below it; failures among those that are nearest are counted"
     return failed, [Gap(kind="limit", subject=closure.root, detail=detail)] if walk.limited else []
 

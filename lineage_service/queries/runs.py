@@ -11,6 +11,9 @@ from lineage_service.store.protocol import Point, PointQuery
 
 _STRENGTH: Final = {"unknown": 0, "started": 1, "running": 2, "complete": 3, "aborted": 4, "failed": 5}
 _TERMINAL: Final = frozenset({"complete", "aborted", "failed"})
+FAILED: Final = frozenset({"failed", "aborted"})
+"""Outcomes of what did not come to a good end; what such an execution wrote does not count."""
+
 _BEFORE_ALL: Final = -1
 OPEN_FOR: Final = 7 * 24 * 3600 * times.MICROS_PER_SECOND
 """Microseconds after its last sign of life until which an execution that nobody saw end is said to be under way."""
@@ -30,7 +33,7 @@ class Execution(NamedTuple):
     @property
     def failed(self) -> bool:
         """Whether what it wrote does not count."""
-        return self.outcome in {"failed", "aborted"}
+        return self.outcome in FAILED
 
     def joined(self, other: "Execution") -> "Execution":
         """Return what both say together of one execution."""

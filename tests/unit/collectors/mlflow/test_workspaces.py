@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from collectors.mlflow.act import Act, Before, HeldModel, Version
+from collectors.mlflow.parts import MOST_CARRIED
 from collectors.mlflow.routes import RECORDED
 from collectors.mlflow.translate import translate
-from collectors.mlflow.workspaces import CASCADE, DELETE, MOST_CARRIED, SET_DEFAULT
+from collectors.mlflow.workspaces import CASCADE, DELETE, SET_DEFAULT
 from graph_schema.events import parse_event
 
 MADE = 1_795_393_750_000
