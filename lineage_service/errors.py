@@ -9,6 +9,7 @@
     ├── OperatorError             the installation is at fault; what was acknowledged is safe
     │   ├── SettingsError         a setting is missing or wrong
     │   ├── StoreUnavailableError the store cannot be reached, is locked, full, or of another version
+    │   │   └── StoreRetryError   a write did not come to its end and may be tried again, by the same ids
     │   └── OverloadedError       more is waiting than is allowed; try again later
     └── IntegrityError            stored data contradicts itself: stop and verify
         └── StoreConflictError    somebody else moved the head
@@ -67,6 +68,10 @@ class SettingsError(OperatorError):
 
 class StoreUnavailableError(OperatorError):
     """The store cannot be reached, is locked, full, or of another version."""
+
+
+class StoreRetryError(StoreUnavailableError):
+    """A write did not come to its end: whether it was done is not known, the ids of what was to be written tell."""
 
 
 class OverloadedError(OperatorError):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 PREFIX: Final = "LINEAGE_"
 TOML_FILE: Final = "lineage.toml"
 _SQLITE: Final = "sqlite:///"
+_SERVERS: Final = ("neo4j", "neo4j+s", "neo4j+ssc", "bolt", "bolt+s", "bolt+ssc")
 _LARGEST_PORT: Final = 65535
 
 ELSEWHERE: Final[dict[str, str]] = {
@@ -34,6 +36,8 @@ ELSEWHERE: Final[dict[str, str]] = {
     "LINEAGE_REQUIRE_NEO4J": "read by the tests",
     "LINEAGE_REQUIRE_BROWSER": "read by the tests",
     "LINEAGE_TEST_NEO4J_URL": "read by the tests",
+    "LINEAGE_TEST_NEO4J_USER": "read by the tests",
+    "LINEAGE_TEST_NEO4J_PASSWORD": "read by the tests",
 }
 """Names of ours that other programs read."""
 
@@ -48,8 +52,14 @@ class Settings(BaseSettings):
     )
 
     store: str | None = Field(
-        None, description="Where ledger and graph are kept: sqlite:///PATH. Default: lineage.db in the data folder."
+        None,
+        description="Where ledger and graph are kept: sqlite:///PATH, neo4j://HOST:PORT (finds the leader of a "
+        "cluster) or bolt://HOST:PORT. Default: lineage.db in the data folder.",
     )
+    neo4j_user: str = Field("neo4j", description="Account on the Neo4j server.")
+    neo4j_password: SecretStr | None = Field(None, description="Its password; see also the file.")
+    neo4j_password_file: Path | None = Field(None, description="File that holds the password of the Neo4j account.")
+    neo4j_database: str = Field("neo4j", description="Which database of the Neo4j server.")
     data_dir: Path = Field(Path("lineage-data"), description="Folder of the ledger and of what belongs to it.")
     keys_dir: Path | None = Field(
         None, description="Folder of keys and signer state, best on another disk. Default: keys in the data folder."
@@ -89,12 +99,18 @@ class Settings(BaseSettings):
     @field_validator("store")
     @classmethod
     def _refuse_other_stores(cls, text: str | None) -> str | None:
-        if text is not None and not (text.startswith(_SQLITE) and len(text) > len(_SQLITE)):
-            scheme = text.partition(":")[0]
+        if text is None or (text.startswith(_SQLITE) and len(text) > len(_SQLITE)):
+            return text
+        address = urlsplit(text)
+        if address.scheme not in _SERVERS or not address.hostname:
+            raise ValueError("give sqlite:///PATH, neo4j://HOST:PORT or bolt://HOST:PORT")
+        if address.username is not None or address.password is not None:
             raise ValueError(
-                f"this release keeps its ledger in SQLite only: give sqlite:///PATH (the store {scheme!r} comes with "
-                "another release)"
+                "an address holds no account: give LINEAGE_NEO4J_USER and LINEAGE_NEO4J_PASSWORD_FILE, since addresses "
+                "are shown and logged"
             )
+        if address.path.strip("/") or address.query:
+            raise ValueError("name the database by LINEAGE_NEO4J_DATABASE; the address is HOST:PORT")
         return text
 
     @field_validator("listen")
@@ -106,15 +122,19 @@ class Settings(BaseSettings):
         return text
 
     @model_validator(mode="after")
-    def _refuse_two_tokens(self) -> "Settings":
+    def _refuse_two_secrets(self) -> "Settings":
         if self.token is not None and self.token_file is not None:
             raise ValueError("give LINEAGE_TOKEN or LINEAGE_TOKEN_FILE, and not both")
+        if self.neo4j_password is not None and self.neo4j_password_file is not None:
+            raise ValueError("give LINEAGE_NEO4J_PASSWORD or LINEAGE_NEO4J_PASSWORD_FILE, and not both")
         return self
 
     @property
-    def database(self) -> Path:
-        """The SQLite file."""
-        return self.data_dir / "lineage.db" if self.store is None else Path(self.store.removeprefix(_SQLITE))
+    def database(self) -> Path | None:
+        """The SQLite file; None where the store is a server."""
+        if self.store is None:
+            return self.data_dir / "lineage.db"
+        return Path(self.store.removeprefix(_SQLITE)) if self.store.startswith(_SQLITE) else None
 
     @property
     def keys(self) -> Path:

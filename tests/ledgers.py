@@ -193,7 +193,7 @@ def make_ledger(folder: Path, records: int = 60) -> Places:
 
 def reopen(places: Places) -> Installation:
     """Open a ledger made before for more records, an hour later."""
-    return Installation(places, SqliteStore(places.database), clock=ticking(START + 3_600_000_000))
+    return Installation(places, SqliteStore(places.file), clock=ticking(START + 3_600_000_000))
 
 
 # ------------------------------------------------------------------------------------------------ for those who tamper
@@ -204,7 +204,7 @@ Row = tuple[int, bytes, bytes]
 
 def copy_of(places: Places, folder: Path) -> Places:
     """Return a copy of a closed ledger, keys and signer's memory included, in an empty folder."""
-    shutil.copytree(places.database.parent, folder, dirs_exist_ok=True)
+    shutil.copytree(places.file.parent, folder, dirs_exist_ok=True)
     return Places(folder / "lineage.db", folder / "keys")
 
 
@@ -223,7 +223,7 @@ def hostile(database: Path) -> Iterator[sqlite3.Connection]:
 
 def reseal(places: Places) -> None:
     """Seal the head anew, as only whoever holds the id key can: a service of another version, say."""
-    with contextlib.closing(sqlite3.connect(places.database, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(places.file, isolation_level=None)) as connection:
         parts = connection.execute("SELECT size, last, time, frontier, fold_version FROM head").fetchone()
         mac = head_mac(keys.load_secret(places.id_key), keys.load_key(places.log_key).name, parts)
         connection.execute("UPDATE head SET mac = ?", (mac,))

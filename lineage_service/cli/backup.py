@@ -36,7 +36,7 @@ def backup(
 ) -> None:
     """Write ledger, graph and vault of this instant to a file. The service may run; the keys are not in it."""
     places = places_of(read_settings())
-    held = moving(f"copying to {file}", lambda progress: back_up(places.database, file, progress))
+    held = moving(f"copying to {file}", lambda progress: back_up(places.file, file, progress))
     show_lines(_account(held, file, places))
 
 

@@ -18,7 +18,7 @@ from lineage_service.recorder.installation import Installation, Places, create
 from lineage_service.server.opening import places_of, read_settings
 from lineage_service.server.rights import Issued, first_admin
 from lineage_service.settings import Settings
-from lineage_service.store.sqlite import SqliteStore
+from lineage_service.store.opening import create_store, is_created
 
 
 def init(
@@ -95,10 +95,10 @@ def serve(
 def migrate() -> None:
     """Bring the database to this version. A repeat does nothing."""
     places = places_of(read_settings())
-    if not places.database.exists():
+    if not is_created(places.database):
         raise StoreUnavailableError(f"there is no ledger at {places.database}: run `lineage init`")
     with only_writer(places):
-        done = SqliteStore.create(places.database)
+        done = create_store(places.database)
     show(f"Applied: {', '.join(done)}." if done else "Nothing to do: the schema is that of this version.")
 
 

@@ -58,10 +58,10 @@ def rebuild() -> None:
 
 
 def _rebuild(places: Places) -> Head:
-    fresh = places.database.with_name(f"{places.database.name}.rebuilding")
+    fresh = places.file.with_name(f"{places.file.name}.rebuilding")
     remove_database(fresh)
     try:
-        store = SqliteStore(places.database)
+        store = SqliteStore(places.file)
         try:
             head = fold_anew(store, fresh)
         finally:
@@ -75,7 +75,7 @@ def _rebuild(places: Places) -> Head:
 def _exchange(places: Places, fresh: Path) -> None:
     origin = keys.load_key(places.log_key).name
     id_key = keys.load_secret(places.id_key)
-    opened = connect(places.database, cache_kib=_CACHE_KIB)
+    opened = connect(places.file, cache_kib=_CACHE_KIB)
     with translated("exchanging the graph"), contextlib.closing(opened) as connection:
         connection.execute(_ATTACH, (str(fresh),))
         connection.execute("BEGIN IMMEDIATE")

@@ -51,7 +51,7 @@ def verify(
 def _leave(places: Places, verdict: LastVerdict) -> None:
     """Leave the verdict for `/metrics` and `doctor`; the verdict itself stands, whether that is possible or not."""
     try:
-        leave(places.database, verdict)
+        leave(places.beside, verdict)
     except OSError as error:
         say(f"The verdict could not be left for /metrics and doctor: {error}")
 

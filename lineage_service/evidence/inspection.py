@@ -67,7 +67,7 @@ def run_verify(
     memory, memory_unread = _signer_memory(places)
     reached = 0
     try:
-        with _snapshot(places.database) as connection:
+        with _snapshot(places.file) as connection:
             verification = _Verification(connection, given, draft)
             reached = verification.run(memory, memory_unread, held, deep=deep, places=places)
     except sqlite3.OperationalError as error:

@@ -85,22 +85,22 @@ def restore(
     _require_keys(places)
     _require_database(file)
     with _alone(places, head):
-        _require_free(places.database)
-        places.database.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        staged = places.database.with_name(f"{places.database.name}.restoring")
+        _require_free(places.file)
+        places.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        staged = places.file.with_name(f"{places.file.name}.restoring")
         remove_database(staged)
         try:
             _copy(file, staged, progress)
             restored, seen, report = _judge(staged, places, head)
             if seen is not None:
                 create_state(places.signer_state, seen)
-            if places.database.exists():  # it was found to be empty, and nobody else may write here
-                remove_database(places.database)
-            put_in_place(staged, places.database)
+            if places.file.exists():  # it was found to be empty, and nobody else may write here
+                remove_database(places.file)
+            put_in_place(staged, places.file)
         finally:
             remove_database(staged)
     with contextlib.suppress(OSError):  # a verdict is only shown: nothing rests on it
-        leave(places.database, LastVerdict.of(report, deep=True, time=clock()))
+        leave(places.file, LastVerdict.of(report, deep=True, time=clock()))
     return restored
 
 
@@ -262,6 +262,6 @@ def _seen(head: Path, copy: Places, held: Contents) -> Checkpoint:
         raise _older(held, open_checkpoint(head.read_bytes(), held.origin, [load_key(copy.log_key).verifier]).size)
     _require_fine(report)
     key = load_key(copy.log_key).verifier
-    with contextlib.closing(SqliteStore(copy.database, writing=False)) as store, store.read() as reader:
+    with contextlib.closing(SqliteStore(copy.file, writing=False)) as store, store.read() as reader:
         notes = [head.read_bytes(), *([note] if (note := reader.note()) is not None else [])]
     return max((open_checkpoint(note, held.origin, [key]) for note in notes), key=lambda one: one.size)

@@ -24,8 +24,9 @@ from lineage_service.recorder.heads import HeadSigner
 from lineage_service.recorder.payloads import Secrets
 from lineage_service.recorder.preparation import Incoming, Preparation, Prepared, Sender
 from lineage_service.recorder.recorder import Recorder, wall_clock
+from lineage_service.store.address import Database
+from lineage_service.store.opening import create_store, open_store
 from lineage_service.store.protocol import Head, Store
-from lineage_service.store.sqlite import SqliteStore
 
 PROFILE: Final = "LJ1/RFC6962/C2SP-checkpoint/Ed25519"
 OWN_KIND: Final = "lineage"
@@ -33,10 +34,22 @@ OWN_KIND: Final = "lineage"
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where an installation keeps what: the database file, and the folder of keys and signer state."""
+    """Where an installation keeps what: the ledger, and the folder of keys and signer state."""
 
-    database: Path
+    database: Database
     keys: Path
+
+    @property
+    def file(self) -> Path:
+        """The ledger's file, for what works on files alone; StoreUnavailableError if the ledger is on a server."""
+        if isinstance(self.database, Path):
+            return self.database
+        raise StoreUnavailableError(f"this works on a ledger in a file, and this one is at {self.database}")
+
+    @property
+    def beside(self) -> Path:
+        """What small files about the ledger are named after: its file; of one on a server, a name beside the keys."""
+        return self.database if isinstance(self.database, Path) else self.keys / "ledger"
 
     @property
     def log_key(self) -> Path:
@@ -149,7 +162,7 @@ def create(places: Places, *, origin: str | None, clock: Callable[[], int] = wal
         if path.exists():
             raise SettingsError(f"{path} exists: this place holds a log already; choose another LINEAGE_DATA_DIR")
     name = f"{origin or 'lineage.local'}/{random_source.token_hex(3)}"
-    SqliteStore.create(places.database)
+    create_store(places.database)
     store = _empty_store(places)
     places.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
     log_key = keys.generate_signing_key(name)
@@ -175,8 +188,8 @@ def create(places: Places, *, origin: str | None, clock: Callable[[], int] = wal
     return installation
 
 
-def _empty_store(places: Places) -> SqliteStore:
-    store = SqliteStore(places.database)
+def _empty_store(places: Places) -> Store:
+    store = open_store(places.database)
     with store.begin() as transaction:
         head, _ = transaction.head([])
     if head.size:

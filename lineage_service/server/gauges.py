@@ -110,7 +110,7 @@ class VerificationFigures(_AtRest):
 
     def collect(self) -> Iterator[Metric]:
         """Give the figures of the last verification; none if none is known."""
-        last = last_verdict(self._installation.places.database)
+        last = last_verdict(self._installation.places.beside)
         if last is None:
             return
         yield GaugeMetricFamily("lineage_verified_at_seconds", "End of the last verification.", _seconds(last.time))

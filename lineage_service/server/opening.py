@@ -10,7 +10,8 @@ from lineage_service.errors import SettingsError
 from lineage_service.recorder.installation import Installation, Places
 from lineage_service.recorder.recorder import wall_clock
 from lineage_service.settings import PREFIX, TOML_FILE, Settings
-from lineage_service.store.sqlite import SqliteStore
+from lineage_service.store.address import Address
+from lineage_service.store.opening import open_store
 
 
 def read_settings(**given: Any) -> Settings:
@@ -27,13 +28,34 @@ def read_settings(**given: Any) -> Settings:
 
 def places_of(settings: Settings) -> Places:
     """Return where the installation of these settings keeps what."""
-    return Places(settings.database, settings.keys)
+    if settings.database is not None:
+        return Places(settings.database, settings.keys)
+    address = Address(
+        str(settings.store), settings.neo4j_user, _password(settings), settings.neo4j_database
+    )
+    return Places(address, settings.keys)
+
+
+def _password(settings: Settings) -> str:
+    """Return the password of the Neo4j account; SettingsError if there is none."""
+    if settings.neo4j_password is not None:
+        return settings.neo4j_password.get_secret_value()
+    if settings.neo4j_password_file is None:
+        raise SettingsError(f"{settings.store} asks for a password: give its file as {PREFIX}NEO4J_PASSWORD_FILE")
+    told = f"{PREFIX}NEO4J_PASSWORD_FILE: {settings.neo4j_password_file}"
+    try:
+        text = settings.neo4j_password_file.read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{told} cannot be read: {error}") from error
+    if not text:
+        raise SettingsError(f"{told} is empty")
+    return text
 
 
 def open_installation(settings: Settings, *, clock: Callable[[], int] = wall_clock) -> Installation:
     """Open the installation for writing; the errors say what is missing or who holds it."""
     places = places_of(settings)
-    store = SqliteStore(places.database)
+    store = open_store(places.database)
     try:
         return Installation(places, store, clock=clock)
     except BaseException:

@@ -31,6 +31,7 @@ OPTIONAL = {
 LATE = {
     ("lineage_service/cli/door.py", "lineage_service.cli"),
     ("lineage_service/cli/installation.py", "lineage_service.server.serve"),
+    ("lineage_service/store/opening.py", "lineage_service.store.neo4j"),
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

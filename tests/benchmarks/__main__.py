@@ -64,7 +64,7 @@ def _graph(size: Size) -> Loaded:
     unnamed = f"every {size.unnamed_every}th run reads a dataset without naming the version"
     print(
         f"  graph: {loaded.nodes:,} nodes, {loaded.edges:,} edges, {loaded.records:,} records, "
-        f"{loaded.places.database.stat().st_size / 2**20:,.0f} MiB; "
+        f"{loaded.places.file.stat().st_size / 2**20:,.0f} MiB; "
         f"{unnamed if size.unnamed_every else 'all inputs are named with their versions'}",
         flush=True,
     )

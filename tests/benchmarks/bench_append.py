@@ -104,7 +104,7 @@ def rows_each(groups: Sequence[Group]) -> float:
 @contextmanager
 def _bare(places: Places) -> Iterator[sqlite3.Connection]:
     """Open a copy as the store does, its background checkpoints included."""
-    store: Any = SqliteStore(places.database)
+    store: Any = SqliteStore(places.file)
     try:
         yield store._writer
     finally:

@@ -85,7 +85,7 @@ class Taken:
 def fresh(folder: Path, name: str) -> Iterator[tuple[str, str, str, psutil.Process]]:
     """Serve a new ledger; give its address, the tokens of an admin and a git source, and its process."""
     places = places_in(folder / name)
-    places.database.parent.mkdir()
+    places.file.parent.mkdir()
     installation = create(places, origin="bench.example/log")
     admin = first_admin(installation, "ada").token
     installation.close()
@@ -160,7 +160,7 @@ def whole_way(folder: Path, repository: Path, commits: int) -> tuple[Taken, Take
 def names_of_runs(folder: Path, runs: int) -> tuple[Taken, Taken]:
     """Load runs, three facts each, and ask which commits they name: all of them, then what came since."""
     places = places_in(folder / "runs")
-    places.database.parent.mkdir()
+    places.file.parent.mkdir()
     installation = create(places, origin="bench.example/log")
     admin = first_admin(installation, "ada").token
     for request in batches(typed(list(_facts_of_runs(runs)), Sender("mlflow", "prod")), BATCH):

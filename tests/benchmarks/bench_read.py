@@ -79,11 +79,11 @@ def roots_of(loaded: Loaded, question: Question, wanted: int = _ROOTS) -> list[s
 
 
 def _draw(loaded: Loaded, question: Question, wanted: int) -> list[str]:
-    with contextlib.closing(sqlite3.connect(loaded.places.database)) as connection:
+    with contextlib.closing(sqlite3.connect(loaded.places.file)) as connection:
         keys = [row[0] for kind in question.kinds for row in connection.execute(_CANDIDATES, (kind.value,))]
         likely = _likely(connection, question)
     random.Random(1).shuffle(keys)  # noqa: S311  the same roots each time, nothing secret
-    store = SqliteStore(loaded.places.database, writing=False)
+    store = SqliteStore(loaded.places.file, writing=False)
     found: list[str] = []
     with store.read() as reader:
         for key in keys:
@@ -138,7 +138,7 @@ def serving(places: Places) -> Iterator[str]:
     port = free_port()
     environment = {
         **os.environ,
-        "LINEAGE_DATA_DIR": str(places.database.parent),
+        "LINEAGE_DATA_DIR": str(places.file.parent),
         "LINEAGE_LISTEN": f"127.0.0.1:{port}",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }

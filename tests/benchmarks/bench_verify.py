@@ -46,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as folder:
         places = Places(Path(folder) / "lineage.db", Path(folder) / "keys")
         wrote = write_ledger(places, chosen.records)
-        size = places.database.stat().st_size
+        size = places.file.stat().st_size
         print(f"wrote {chosen.records} records in {wrote:.1f} s, {size / chosen.records:.0f} bytes a record on disk")
         for _ in range(chosen.rounds):
             wall, used = measure(places, chosen.records, deep=chosen.deep)

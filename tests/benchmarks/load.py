@@ -73,7 +73,7 @@ def places_in(folder: Path) -> Places:
 
 def discard(places: Places) -> None:
     """Remove a copy."""
-    shutil.rmtree(places.database.parent)
+    shutil.rmtree(places.file.parent)
 
 
 def typed(facts: Iterable[dict[str, Any]], sender: Sender = SENDER) -> list[Incoming]:
@@ -89,7 +89,7 @@ def batches(events: list[Incoming], size: int) -> Iterator[list[Incoming]]:
 
 def opened(places: Places) -> Installation:
     """Open a ledger for writing."""
-    return Installation(places, SqliteStore(places.database))
+    return Installation(places, SqliteStore(places.file))
 
 
 def load(size: Size) -> Loaded:
@@ -130,7 +130,7 @@ def _make(places: Places, size: Size) -> dict[str, Any]:
 
 def counted(places: Places) -> tuple[int, int]:
     """Return how many nodes and edge rows a database holds."""
-    connection = connect(places.database, cache_kib=8192, read_only=True)
+    connection = connect(places.file, cache_kib=8192, read_only=True)
     try:
         counts = [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("node", "edge")]
     finally:

@@ -166,7 +166,7 @@ def _reach(marks: Marks, moment: bytes | None, service: subprocess.Popen[bytes],
 def _checked(places: Places, heard: Heard, moment: bytes | None) -> Outcome:
     if heard.refused:
         raise BrokenPromiseError(f"the service refused a sound request: {heard.refused[0]}")
-    with closing(SqliteStore(places.database, writing=False)) as store, store.read() as reader:
+    with closing(SqliteStore(places.file, writing=False)) as store, store.read() as reader:
         count = sum(_require_kept(reader, body, places) for body in heard.answered.values())
     _require_sound(places, {EXIT_FINE, EXIT_INCOMPLETE})  # what nobody was promised may be without a signature yet
     _require_writable(places, heard)
@@ -201,7 +201,7 @@ def _require_sound(places: Places, exits: set[int]) -> None:
 
 def _opened(places: Places) -> closing[Installation]:
     """Give an installation for the length of a block."""
-    return closing(Installation(places, SqliteStore(places.database)))
+    return closing(Installation(places, SqliteStore(places.file)))
 
 
 def _require_writable(places: Places, heard: Heard) -> None:

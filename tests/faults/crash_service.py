@@ -69,7 +69,7 @@ class SharedByte:
 def main(folder: Path, marks: Path) -> None:
     """Serve the installation in ``folder`` until the end."""
     places = places_in(folder)
-    store = SqliteStore(places.database, observer=SharedByte(Marks(marks)))
+    store = SqliteStore(places.file, observer=SharedByte(Marks(marks)))
     installation = Installation(places, store)
     settings = Settings(data_dir=folder)
     listening = socket.create_server(("127.0.0.1", 0), backlog=64)

@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     places = places_in(folder)
     before: list[list[Any]] = []
     refused: list[str] = []
-    with closing(Installation(places, SqliteStore(places.database))) as installation:
+    with closing(Installation(places, SqliteStore(places.file))) as installation:
         told(installation, "known")
         room(folder, ROOM_BYTES)
         for number in range(ATTEMPTS):

@@ -32,7 +32,7 @@ def token(tmp_path: Path) -> str:
 @pytest.fixture
 def store(tmp_path: Path, token: str) -> SqliteStore:
     """Open the store whose room tests measure out."""
-    return SqliteStore(places_in(tmp_path).database)
+    return SqliteStore(places_in(tmp_path).file)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_kernel_that_refuses_to_write_is_survived(tmp_path: Path, token: str) 
     numbers = [seq for seq, _ in told["after"]]
     assert told["after"][: len(told["before"])] == told["before"]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    with closing(SqliteStore(places_in(tmp_path).database, writing=False)) as store, store.read() as reader:
+    with closing(SqliteStore(places_in(tmp_path).file, writing=False)) as store, store.read() as reader:
         found = [(seq, stored.leaf.hex()) for seq in numbers if (stored := reader.record(seq))]
     assert found == [(seq, leaf) for seq, leaf in told["after"]]
     report = run_verify(places_in(tmp_path), deep=True)

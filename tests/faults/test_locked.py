@@ -36,7 +36,7 @@ def token(tmp_path: Path) -> str:
 def installation(tmp_path: Path, token: str) -> Iterator[Installation]:
     """Open the ledger with a writer that soon loses patience."""
     places = places_in(tmp_path)
-    with closing(Installation(places, SqliteStore(places.database, wait_ms=WAIT_MS))) as opened:
+    with closing(Installation(places, SqliteStore(places.file, wait_ms=WAIT_MS))) as opened:
         record(opened, move("first"))
         yield opened
 
@@ -44,7 +44,7 @@ def installation(tmp_path: Path, token: str) -> Iterator[Installation]:
 @contextmanager
 def held(installation: Installation) -> Iterator[None]:
     """Hold the write lock of the database on a connection of somebody else."""
-    with closing(sqlite3.connect(installation.places.database, isolation_level=None, timeout=30)) as other:
+    with closing(sqlite3.connect(installation.places.file, isolation_level=None, timeout=30)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
@@ -100,7 +100,7 @@ def test_readers_go_on(installation: Installation) -> None:
 def test_a_lock_given_back_in_time_is_waited_for(tmp_path: Path, token: str) -> None:
     places = places_in(tmp_path)
     with (
-        closing(Installation(places, SqliteStore(places.database, wait_ms=20_000))) as patient,
+        closing(Installation(places, SqliteStore(places.file, wait_ms=20_000))) as patient,
         ThreadPoolExecutor(1) as pool,
     ):
         with held(patient):

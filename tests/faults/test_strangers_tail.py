@@ -22,8 +22,8 @@ def forged(rows: list[Any]) -> list[Any]:
 
 def test_a_forged_record_at_the_end_is_neither_signed_nor_served(tmp_path: Path) -> None:
     places = make_ledger(tmp_path / "log")
-    rows = forged(rows_of(places.database))
-    with hostile(places.database) as connection:
+    rows = forged(rows_of(places.file))
+    with hostile(places.file) as connection:
         write_rows(connection, rows)
         write_head(connection, rows)
     with pytest.raises(IntegrityError, match="was not written by this service"):
@@ -32,9 +32,9 @@ def test_a_forged_record_at_the_end_is_neither_signed_nor_served(tmp_path: Path)
 
 def test_another_history_of_the_same_size_is_neither_signed_nor_served(tmp_path: Path) -> None:
     places = make_ledger(tmp_path / "log")
-    records = [json.loads(body) for _, _, body in rows_of(places.database)]
+    records = [json.loads(body) for _, _, body in rows_of(places.file)]
     rows = rechained([*records[:20], {**records[20], "ev": 1, "id": "0" * 32}, *records[21:]])
-    with hostile(places.database) as connection:
+    with hostile(places.file) as connection:
         write_rows(connection, rows)
         write_head(connection, rows)
     with pytest.raises(IntegrityError):

@@ -47,7 +47,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Places:
 
 @pytest.fixture(scope="module")
 def rows(whole: Places) -> list[Row]:
-    return rows_of(whole.database)
+    return rows_of(whole.file)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def ledger(whole: Places, tmp_path: Path) -> Places:
 
 
 def stored_note(places: Places) -> bytes:
-    with contextlib.closing(sqlite3.connect(places.database)) as connection:
+    with contextlib.closing(sqlite3.connect(places.file)) as connection:
         note: bytes = connection.execute("SELECT note FROM note").fetchone()[0]
     return note
 
@@ -138,17 +138,17 @@ def test_a_sample_of_flipped_bits_in_the_file_is_caught_in_the_right_record(
         value = rows[seq][2] if column == "body" else rows[seq][1]
         place = draw.randrange(len(value))
         flipped = value[:place] + bytes([value[place] ^ 1]) + value[place + 1 :]
-        with hostile(ledger.database) as connection:
+        with hostile(ledger.file) as connection:
             connection.execute(f"UPDATE record SET {column} = ? WHERE seq = ?", (flipped, seq))
         caught(run_verify(ledger), "edit", seq)
-        with hostile(ledger.database) as connection:
+        with hostile(ledger.file) as connection:
             connection.execute(f"UPDATE record SET {column} = ? WHERE seq = ?", (value, seq))
     assert run_verify(ledger).exit_code == 0
 
 
 def test_a_flipped_bit_of_the_note_in_the_file_is_caught_by_both_kinds_of_verification(ledger: Places) -> None:
     note = stored_note(ledger)
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         connection.execute("UPDATE note SET note = ?", (note[:-9] + bytes([note[-9] ^ 2]) + note[-8:],))
     for deep in (False, True):
         caught(run_verify(ledger, deep=deep), "checkpoint", None)
@@ -223,7 +223,7 @@ def test_an_altered_record_with_its_own_hash_recomputed_is_named_by_the_link_aft
 
 
 def test_a_record_of_another_log_is_named(whole: Places, rows: list[Row], tmp_path: Path) -> None:
-    other = rows_of(make_ledger(tmp_path / "other", 40).database)
+    other = rows_of(make_ledger(tmp_path / "other", 40).file)
     for at in (1, 17, 39):
         report = verdict([*rows[:at], other[at], *rows[at + 1 :]], whole)
         caught(report, "insert", at)
@@ -231,14 +231,14 @@ def test_a_record_of_another_log_is_named(whole: Places, rows: list[Row], tmp_pa
 
 @pytest.mark.parametrize("lost", [1, 7, 59])
 def test_a_cut_off_end_is_a_truncation(ledger: Places, rows: list[Row], lost: int) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         connection.execute("DELETE FROM record WHERE seq >= ?", (SIZE - lost,))
         write_head(connection, rows[: SIZE - lost])
     caught(run_verify(ledger), "truncate", SIZE - lost)
 
 
 def test_an_emptied_ledger_is_caught(ledger: Places) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         for table in ("record", "head", "note"):
             connection.execute(f"DELETE FROM {table}")
     assert run_verify(ledger).exit_code == 1
@@ -268,13 +268,13 @@ def grow(places: Places, count: int, skip: int = 100) -> None:
 def test_an_older_database_with_its_own_valid_checkpoint_is_a_rollback(older: tuple[Places, Places]) -> None:
     now, before = older
     assert run_verify(now).exit_code == 0
-    now.database.write_bytes(before.database.read_bytes())
+    now.file.write_bytes(before.file.read_bytes())
     caught(run_verify(now), "rollback", 40)
 
 
 def test_the_same_rollback_without_the_signers_memory_is_declared_as_unseen(older: tuple[Places, Places]) -> None:
     now, before = older
-    now.database.write_bytes(before.database.read_bytes())
+    now.file.write_bytes(before.file.read_bytes())
     now.signer_state.unlink()
     report = run_verify(now)
     assert report.exit_code == 0
@@ -291,12 +291,12 @@ def test_a_rollback_is_seen_from_a_checkpoint_held_elsewhere(older: tuple[Places
 def test_a_database_restored_and_written_on_is_a_fork(older: tuple[Places, Places], tmp_path: Path) -> None:
     now, before = older
     grow(before, 20, skip=300)
-    now.database.write_bytes(before.database.read_bytes())
+    now.file.write_bytes(before.file.read_bytes())
     caught(run_verify(now), "fork", None)
     held = tmp_path / "held"
     held.write_bytes(stored_note(before))
     original = copy_of(older[0], tmp_path / "original")
-    original.database.write_bytes(before.database.read_bytes())
+    original.file.write_bytes(before.file.read_bytes())
     assert run_verify(original, since=held).exit_code == 1
 
 
@@ -307,7 +307,7 @@ def test_a_chain_written_anew_from_an_altered_record_on_does_not_have_the_signed
     records[30]["occurred_at"] = "2026-11-22T11:00:00.000000Z"
     records[30]["id"] = f"{1795345200000:012x}" + records[30]["id"][12:]
     forged = rechained(records)
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         write_rows(connection, forged)
         write_head(connection, forged)
     caught(run_verify(ledger), "edit", None)
@@ -315,10 +315,10 @@ def test_a_chain_written_anew_from_an_altered_record_on_does_not_have_the_signed
 
 def test_a_chain_written_anew_is_located_when_a_stored_tile_remembers_the_leaf(tiled: Places, tmp_path: Path) -> None:
     ledger = copy_of(tiled, tmp_path / "copy")
-    records = [json.loads(body) for _, _, body in rows_of(ledger.database)]
+    records = [json.loads(body) for _, _, body in rows_of(ledger.file)]
     records[200]["body"]["ticket"] = "CHG-0"
     forged = rechained(records)
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         write_rows(connection, forged)
         write_head(connection, forged)
     caught(run_verify(ledger), "edit", 200)
@@ -333,7 +333,7 @@ def forge_with_own_key(ledger: Places, rows: list[Row]) -> None:
     records[40]["body"]["ticket"] = "CHG-0"
     forged = rechained(records)
     root = Frontier().extend([leaf for _, leaf, _ in forged]).root()
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         write_rows(connection, forged)
         write_head(connection, forged)
         note = sign_checkpoint(Checkpoint(origin, len(forged), root), mine)
@@ -434,7 +434,7 @@ def one_row(
     ledger: Places, table: str, column: str | None = None
 ) -> Iterator[tuple[sqlite3.Connection, dict[str, object], str]]:
     """Give a hostile connection, a row from the middle of a table (with a value in ``column``) and how to name it."""
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         names = [name for name, _, _ in SCHEMA[table]]
         where = f"WHERE {column} IS NOT NULL" if column else ""
         rows = connection.execute(f"SELECT {', '.join(names)} FROM {table} {where}").fetchall()
@@ -489,14 +489,14 @@ def test_a_deleted_row_in_any_table_is_caught_under_deep(full: Callable[[str], P
 
 
 def test_the_mutations_cover_every_table_that_a_ledger_has(whole: Places) -> None:
-    with contextlib.closing(sqlite3.connect(whole.database)) as connection:
+    with contextlib.closing(sqlite3.connect(whole.file)) as connection:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     assert tables - NOT_UNDER_THE_LEDGER.keys() == SCHEMA.keys()
     assert len(COLUMNS) > 50
 
 
 def test_an_inserted_token_is_caught_and_stands_in_no_record(ledger: Places, rows: list[Row]) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         row = connection.execute("SELECT * FROM point WHERE slot = 'token' AND name = 't1'").fetchone()
         stolen = (row[0], row[1], "mine", *row[3:])
         connection.execute("INSERT INTO point VALUES (?, ?, ?, ?, ?, ?, ?, ?)", stolen)
@@ -506,7 +506,7 @@ def test_an_inserted_token_is_caught_and_stands_in_no_record(ledger: Places, row
 
 
 def test_a_table_that_nothing_accounts_for_is_caught(ledger: Places) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         connection.execute("CREATE TABLE backdoor(secret TEXT)")
     caught(run_verify(ledger, deep=True), "unlisted", None)
 
@@ -521,28 +521,28 @@ def test_a_table_that_nothing_accounts_for_is_caught(ledger: Places) -> None:
     ],
 )
 def test_an_altered_structure_is_caught(ledger: Places, statement: str) -> None:
-    with contextlib.closing(sqlite3.connect(ledger.database)) as connection:
+    with contextlib.closing(sqlite3.connect(ledger.file)) as connection:
         connection.execute(statement)
     caught(run_verify(ledger, deep=True), "schema", None)
 
 
 def test_an_edge_hidden_from_the_reverse_index_alone_is_caught(ledger: Places) -> None:
-    with contextlib.closing(sqlite3.connect(ledger.database)) as connection:
+    with contextlib.closing(sqlite3.connect(ledger.file)) as connection:
         root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'edge_reverse'").fetchone()[0]
         size = connection.execute("PRAGMA page_size").fetchone()[0]
-    content = bytearray(ledger.database.read_bytes())
+    content = bytearray(ledger.file.read_bytes())
     header = (root - 1) * size
     assert content[header] == 10, "the index no longer fits on one page: the test needs a smaller ledger"
     cells = int.from_bytes(content[header + 3 : header + 5], "big")
     content[header + 3 : header + 5] = (cells - 1).to_bytes(2, "big")
-    ledger.database.write_bytes(content)
+    ledger.file.write_bytes(content)
     report = run_verify(ledger, deep=True)
     assert report.exit_code == 1
     assert any("edge_reverse" in finding.found for finding in report.findings if finding.cls == "schema")
 
 
 def test_a_file_that_is_no_database_any_more_is_reported_and_not_a_crash(ledger: Places) -> None:
-    content = bytearray(ledger.database.read_bytes())
+    content = bytearray(ledger.file.read_bytes())
     content[:100] = b"\xff" * 100
-    ledger.database.write_bytes(content)
+    ledger.file.write_bytes(content)
     caught(run_verify(ledger, deep=True), "schema", None)

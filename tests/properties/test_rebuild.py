@@ -98,7 +98,7 @@ def test_any_history_in_any_grouping_rebuilds_to_the_same_graph(
                 head = reader.head()
             assert rebuild(installation.store, target) == replace(head, mac=b"")  # only the service seals a head
             for known_at in (0, head.size // 2, head.size - 1):
-                assert root_of(target, known_at) == root_of(places.database, known_at)
+                assert root_of(target, known_at) == root_of(places.file, known_at)
         finally:
             installation.close()
         report = run_verify(places, deep=True, level=2)
@@ -123,7 +123,7 @@ def test_the_order_and_grouping_in_which_facts_arrive_change_no_state_root(
             )
         finally:
             installation.close()
-        changes = [fold(read_record(body)) for _, _, body in rows_of(places.database)]
+        changes = [fold(read_record(body)) for _, _, body in rows_of(places.file)]
         draw.shuffle(changes)
         target = folder / "shuffled"
         SqliteStore.create(target)
@@ -136,7 +136,7 @@ def test_the_order_and_grouping_in_which_facts_arrive_change_no_state_root(
                     transaction.move_head(replace(EMPTY_HEAD, size=1, last=b"x" * 32))
         store.close()
         last = len(changes) - 1
-        assert root_of(target, last) == root_of(places.database, last)
+        assert root_of(target, last) == root_of(places.file, last)
 
 
 def test_a_changed_register_edge_or_point_changes_the_state_root(tmp_path: Path) -> None:
@@ -145,10 +145,10 @@ def test_a_changed_register_edge_or_point_changes_the_state_root(tmp_path: Path)
     roots = set()
     for event in events_of:
         before = installation.recorder.record(installation.preparation.prepare([event]), ack="committed").size
-        roots.add(root_of(places.database, before - 1))
+        roots.add(root_of(places.file, before - 1))
     installation.close()
     assert len(roots) == 40
-    assert root_of(places.database, 20) in roots
+    assert root_of(places.file, 20) in roots
 
 
 def test_the_state_root_of_an_earlier_record_stays_what_it_was(tmp_path: Path) -> None:
@@ -156,8 +156,8 @@ def test_the_state_root_of_an_earlier_record_stays_what_it_was(tmp_path: Path) -
     earlier = varied_events(installation, 60)
     for _ in range(30):
         installation.recorder.record(installation.preparation.prepare([next(earlier)]), ack="committed")
-    then = root_of(places.database, 30)
+    then = root_of(places.file, 30)
     installation.recorder.record(installation.preparation.prepare(list(earlier)), ack="committed")
     installation.close()
-    assert root_of(places.database, 30) == then
-    assert root_of(places.database, 60) != then
+    assert root_of(places.file, 30) == then
+    assert root_of(places.file, 60) != then

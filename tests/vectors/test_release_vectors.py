@@ -46,8 +46,8 @@ def unpacked(release: Path, folder: Path) -> Places:
             (places.keys / name).chmod(0o600)
     key = load_key(places.log_key).verifier
     create_state(places.signer_state, open_checkpoint(told(release)["note"].encode(), told(release)["origin"], [key]))
-    places.database.write_bytes((release / "ledger.sqlite").read_bytes())
-    SqliteStore.create(places.database)
+    places.file.write_bytes((release / "ledger.sqlite").read_bytes())
+    SqliteStore.create(places.file)
     return places
 
 
@@ -78,29 +78,29 @@ def test_its_ledger_verifies_with_everything_in_it(release: Path, places: Places
 
 
 def test_its_records_hold_every_type_that_it_could_write(release: Path, places: Places) -> None:
-    records = [json.loads(body) for _, _, body in rows_of(places.database)]
+    records = [json.loads(body) for _, _, body in rows_of(places.file)]
     assert {record["type"] for record in records} == set(told(release)["types"])
     assert len(records) == told(release)["records"]
 
 
 def test_its_graph_is_the_one_it_was_and_so_is_a_fresh_fold(release: Path, places: Places, tmp_path: Path) -> None:
-    assert graph_of(places.database) == told(release)["graph"]
-    with closing(SqliteStore(places.database, writing=False)) as store:
+    assert graph_of(places.file) == told(release)["graph"]
+    with closing(SqliteStore(places.file, writing=False)) as store:
         head = rebuild(store, tmp_path / "fresh.db")
     assert head.frontier.root().hex() == told(release)["root"]
     assert graph_of(tmp_path / "fresh.db") == told(release)["graph"]
 
 
 def test_the_root_it_recorded_of_its_graph_is_the_root_of_the_records_before(places: Places) -> None:
-    with closing(SqliteStore(places.database, writing=False)) as store, store.read() as reader:
+    with closing(SqliteStore(places.file, writing=False)) as store, store.read() as reader:
         (sealed,) = [json.loads(one.body) for one in reader.records(RecordQuery(type="graph.sealed"))]
         assert state_root(reader, sealed["body"]["size"] - 1).hex() == sealed["body"]["root"]
 
 
 def test_its_personal_values_are_in_no_record_and_open_with_its_keys(release: Path, places: Places) -> None:
-    written = b"".join(body for _, _, body in rows_of(places.database)).decode()
+    written = b"".join(body for _, _, body in rows_of(places.file)).decode()
     assert [word for word in PERSONAL if word in written] == []
-    with closing(SqliteStore(places.database, writing=False)) as store, store.read() as reader:
+    with closing(SqliteStore(places.file, writing=False)) as store, store.read() as reader:
         opener = Disclosure(load_secrets(places, told(release)["origin"]), store.vault())
         (stage,) = [json.loads(one.body) for one in reader.records(RecordQuery(type="stage.transitioned"))]
         assert opener.name(stage["actor"]["id"]) == "dana (mlflow:prod)"
@@ -108,14 +108,14 @@ def test_its_personal_values_are_in_no_record_and_open_with_its_keys(release: Pa
 
 
 def test_its_log_goes_on_under_this_version(places: Places) -> None:
-    before = rows_of(places.database)
-    installation = Installation(places, SqliteStore(places.database), clock=lambda: write_release.START + 1_000_000)
+    before = rows_of(places.file)
+    installation = Installation(places, SqliteStore(places.file), clock=lambda: write_release.START + 1_000_000)
     incoming = next(write_release.examples())
     fresh = incoming.event.model_copy(update={"occurred_at": "2027-01-15T08:00:01.000000Z"})
     prepared = installation.preparation.prepare([type(incoming)(fresh, incoming.sender)])
     installation.recorder.record(prepared, ack="signed")
     installation.close()
-    assert rows_of(places.database)[:-1] == before
+    assert rows_of(places.file)[:-1] == before
     assert run_verify(places, deep=True, level=SIGNED).exit_code == 0
 
 
@@ -133,13 +133,13 @@ def test_there_is_no_example_of_a_type_that_does_not_exist() -> None:
 
 def test_what_this_version_writes_of_all_examples_verifies_and_folds_to_the_same_graph(tmp_path: Path) -> None:
     places, _ = write_release.write_ledger(tmp_path)
-    records = [json.loads(body) for _, _, body in rows_of(places.database)]
+    records = [json.loads(body) for _, _, body in rows_of(places.file)]
     assert {record["type"] for record in records} == write_release.example_types()
     report = run_verify(places, deep=True, level=SIGNED)
     assert report.exit_code == 0, report.lines()
-    with closing(SqliteStore(places.database, writing=False)) as store:
+    with closing(SqliteStore(places.file, writing=False)) as store:
         rebuild(store, tmp_path / "fresh.db")
-    assert graph_of(tmp_path / "fresh.db") == graph_of(places.database)
+    assert graph_of(tmp_path / "fresh.db") == graph_of(places.file)
 
 
 def test_the_same_examples_give_the_same_records_and_the_same_head(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_same_examples_give_the_same_records_and_the_same_head(tmp_path: Pat
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         places, note = write_release.write_ledger(tmp_path / name)
-        written.append((rows_of(places.database), note))
+        written.append((rows_of(places.file), note))
     assert written[0] == written[1]
 
 

@@ -105,7 +105,7 @@ class _Writer:
         with self.store.read() as reader:
             size = reader.head().size
             root = state_root(reader, size - 1).hex()
-        with contextlib.closing(sqlite3.connect(self.places.database)) as connection:
+        with contextlib.closing(sqlite3.connect(self.places.file)) as connection:
             (entities,) = connection.execute("SELECT count(*) FROM node").fetchone()
         note = self.record(_own("graph.sealed", START, {"size": size, "root": root, "entities": entities}))
         assert note is not None
@@ -131,8 +131,8 @@ def _opened(folder: Path) -> Iterator[_Writer]:
     save_secret(places.kek, _seed("vault"))
     save_secret(places.id_key, _seed("id"))
     create_state(places.signer_state)
-    SqliteStore.create(places.database)
-    store = SqliteStore(places.database)
+    SqliteStore.create(places.file)
+    store = SqliteStore(places.file)
     secrets = Secrets(ORIGIN, _seed("id"), Keyring(_seed("vault"), fixed_random("wrap")))
     preparation = Preparation(secrets, store.vault(), clock=lambda: START, random=fixed_random("seal"))
     heads = HeadSigner(Signer(log_key, places.signer_state), ORIGIN, store, secrets.id_key)
@@ -155,7 +155,7 @@ def write_ledger(folder: Path) -> tuple[Places, str]:
             writer.record(incoming)
         writer.fill()
         note = writer.seal_graph()
-    with contextlib.closing(sqlite3.connect(writer.places.database, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(writer.places.file, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("VACUUM")
     return writer.places, note
@@ -165,11 +165,11 @@ def write_release(folder: Path) -> None:
     """Make the folder of a release; it must not be there yet."""
     with tempfile.TemporaryDirectory() as scratch:
         places, note = write_ledger(Path(scratch))
-        with contextlib.closing(SqliteStore(places.database, writing=False)) as store, store.read() as reader:
+        with contextlib.closing(SqliteStore(places.file, writing=False)) as store, store.read() as reader:
             size = reader.head().size
             root, graph = reader.head().frontier.root().hex(), state_root(reader, size - 1).hex()
         folder.mkdir()
-        (folder / "ledger.sqlite").write_bytes(places.database.read_bytes())
+        (folder / "ledger.sqlite").write_bytes(places.file.read_bytes())
         kept = {path.name: path.read_text(encoding="utf-8") for path in sorted(places.keys.glob("*.key"))}
     comment = "keys of tests: they protect nothing and must never sign anything else"
     _write(folder / "keys.json", {"comment": comment, **kept})

@@ -22,8 +22,8 @@ from lineage_service.recorder.disclosure import Disclosure
 from lineage_service.recorder.installation import Places, load_secrets
 from lineage_service.server.authority import Rights, SourceGrant, rights_at
 from lineage_service.server.expiry import SOON_DAYS, ends_soon, newest_ends
-from lineage_service.store.protocol import Head, Reader
-from lineage_service.store.sqlite import SqliteStore
+from lineage_service.store.opening import open_store
+from lineage_service.store.protocol import Head, Reader, Store
 
 _MUCH_UNSIGNED: Final = 10_000
 _STALE_VERDICT: Final = 7 * 86_400 * times.MICROS_PER_SECOND
@@ -42,7 +42,7 @@ _UNCOVERED: Final = "routes that are not recorded"
 class Opened:
     """The ledger, open for reading."""
 
-    store: SqliteStore
+    store: Store
 
     def close(self) -> None:
         """Close it."""
@@ -52,7 +52,7 @@ class Opened:
 def open_ledger(places: Places) -> Opened | LineageError:
     """Open the ledger, or return why that cannot be done."""
     try:
-        return Opened(SqliteStore(places.database, writing=False))
+        return Opened(open_store(places.database, writing=False))
     except LineageError as error:
         return error
 
@@ -96,7 +96,7 @@ def _clock(head: Head, now: int) -> Seen:
 
 
 def _verified(places: Places, now: int) -> Seen:
-    last = last_verdict(places.database)
+    last = last_verdict(places.beside)
     if last is None:
         return Seen("note", "nothing tells of a verification of this ledger", "lineage verify --deep")
     how = "verify --deep" if last.deep else "verify"
@@ -133,7 +133,7 @@ def look_at_sources(opened: Opened, places: Places, now: int) -> Iterator[Seen]:
 
 
 def _source(
-    source: SourceGrant, reader: Reader, store: SqliteStore, disclosure: Disclosure | None, now: int
+    source: SourceGrant, reader: Reader, store: Store, disclosure: Disclosure | None, now: int
 ) -> Iterator[Seen]:
     name = f"{source.kind}/{source.instance}"
     reports = list(heartbeats(reader, source.key, _LOOKED_BACK))
@@ -170,7 +170,7 @@ def _lateness(source: SourceGrant, name: str, newest: Heartbeat, now: int) -> Se
 
 
 def _problem(
-    name: str, reports: list[Heartbeat], reader: Reader, store: SqliteStore, disclosure: Disclosure | None, now: int
+    name: str, reports: list[Heartbeat], reader: Reader, store: Store, disclosure: Disclosure | None, now: int
 ) -> Iterator[Seen]:
     """Look for the newest report of the last two weeks that told of a problem."""
     recent = {one.seq: one for one in reports if now - one.at < _RECENT}

@@ -25,7 +25,10 @@ _LONG: Final = 3600 * times.MICROS_PER_SECOND
 
 
 def disks(places: Places) -> Iterator[Seen]:
-    """Look at the room where the ledger is, and where the keys are if that is another disk."""
+    """Look at the room where the ledger is, if it is in a file, and where the keys are if that is another disk."""
+    if not isinstance(places.database, Path):
+        yield _room(_nearest(places.keys), "too little for the signer to remember")
+        return
     ledger, keys = (_nearest(one) for one in (places.database, places.keys))
     yield _room(ledger, "too little to go on writing")
     if keys.stat().st_dev != ledger.stat().st_dev:

@@ -48,7 +48,7 @@ def backup(places: Places, alone: Command) -> Path:
 def lose(places: Places, into: Path) -> None:
     """Move the database away, as if its disk were gone."""
     into.mkdir()
-    for path in places.database.parent.glob("lineage.db*"):
+    for path in places.file.parent.glob("lineage.db*"):
         path.rename(into / path.name)
 
 
@@ -87,7 +87,7 @@ def test_a_backup_of_a_running_service_is_one_state_of_it_and_stops_nobody(
         enough.set()
         writer.join()
         assert [one.code for one in ended] == [0] * 5, ended[0].err
-        final = rows_of(served.places.database)
+        final = rows_of(served.places.file)
         nowhere = tmp_path / "no-keys-here"
         sizes = []
         for number in range(5):
@@ -137,15 +137,15 @@ def test_without_a_ledger_there_is_nothing_to_back_up(alone: Command) -> None:
 
 
 def test_what_was_lost_comes_back_and_goes_on(alone: Command, places: Places, backup: Path, tmp_path: Path) -> None:
-    before = rows_of(places.database)
+    before = rows_of(places.file)
     lose(places, tmp_path / "lost")
     ended = alone("restore", "made.db")
     assert ended.code == 0, ended.err
     assert "is back at" in ended.out
-    assert rows_of(places.database) == before
-    assert stat.S_IMODE(places.database.stat().st_mode) == 0o600
-    assert left_in(places.database.parent) == ["keys", "lineage.db", "lineage.db.verified.json"]
-    assert (verdict := last_verdict(places.database)) is not None
+    assert rows_of(places.file) == before
+    assert stat.S_IMODE(places.file.stat().st_mode) == 0o600
+    assert left_in(places.file.parent) == ["keys", "lineage.db", "lineage.db.verified.json"]
+    assert (verdict := last_verdict(places.file)) is not None
     assert (verdict.verdict, verdict.deep) == ("fine", True)
     assert alone("verify", "--deep").code == 0
     assert go_on(places) > len(before)
@@ -175,22 +175,22 @@ def test_records_that_were_sealed_and_not_signed_yet_come_back_and_are_signed_la
 
 
 def test_a_ledger_is_never_restored_over(alone: Command, places: Places, backup: Path) -> None:
-    before = places.database.read_bytes()
+    before = places.file.read_bytes()
     ended = alone("restore", "made.db")
     assert (ended.code, ended.out) == (69, "")
     assert "none is ever written over" in ended.err
-    assert places.database.read_bytes() == before
+    assert places.file.read_bytes() == before
 
 
 @pytest.mark.parametrize("tables", [False, True])
 def test_an_empty_database_may_be_restored_over(alone: Command, places: Places, backup: Path, tables: bool) -> None:
-    places.database.unlink()
+    places.file.unlink()
     if tables:
-        SqliteStore.create(places.database)
+        SqliteStore.create(places.file)
     else:
-        places.database.touch()
+        places.file.touch()
     assert alone("restore", "made.db").code == 0
-    assert len(rows_of(places.database)) == 40
+    assert len(rows_of(places.file)) == 40
 
 
 def test_nothing_is_restored_beside_a_service(alone: Command, places: Places, backup: Path, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_nothing_is_restored_beside_a_service(alone: Command, places: Places, ba
         ended = alone("restore", "made.db")
     assert (ended.code, ended.out) == (69, "")
     assert "another signer is running" in ended.err
-    assert not places.database.exists()
+    assert not places.file.exists()
 
 
 def test_what_is_older_than_what_was_signed_is_refused_and_the_memory_is_not_set_back(
@@ -213,7 +213,7 @@ def test_what_is_older_than_what_was_signed_is_refused_and_the_memory_is_not_set
     assert f"ends at record 39, and the signer has signed {size} records" in ended.err
     assert f"Records 40 to {size - 1}, acknowledged, would be missing" in ended.err
     assert "lineage init" in ended.err
-    assert left_in(places.database.parent) == ["keys"]
+    assert left_in(places.file.parent) == ["keys"]
     assert places.signer_state.read_bytes() == memory
 
 
@@ -227,7 +227,7 @@ def test_a_file_that_was_cut_off_is_refused(
     ended = alone("restore", "made.db")
     assert ended.code == 1, ended.err
     assert "damaged or cut off" in ended.err
-    assert left_in(places.database.parent) == ["keys"]
+    assert left_in(places.file.parent) == ["keys"]
 
 
 def _edit(file: Path, *statements: str) -> None:
@@ -275,7 +275,7 @@ def test_a_file_that_was_tampered_with_is_refused_and_named(
     ended = alone("restore", "made.db")
     assert ended.code == 1, ended.err
     assert word in ended.err
-    assert left_in(places.database.parent) == ["keys"]
+    assert left_in(places.file.parent) == ["keys"]
     assert backup.read_bytes() == before
 
 
@@ -287,7 +287,7 @@ def test_the_backup_of_another_log_is_refused(alone: Command, places: Places, tm
     ended = alone("restore", str(other.database))
     assert ended.code == 1, ended.err
     assert "key" in ended.err
-    assert not places.database.exists()
+    assert not places.file.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database, whatever its name"])
@@ -298,7 +298,7 @@ def test_a_file_that_is_no_database_is_bad_input(
     Path("made.db").write_bytes(content)
     assert alone("restore", "made.db").code == 65
     assert alone("restore", "none.db").code == 65
-    assert not places.database.exists()
+    assert not places.file.exists()
 
 
 def test_without_the_keys_the_ones_that_are_needed_are_named(
@@ -309,18 +309,18 @@ def test_without_the_keys_the_ones_that_are_needed_are_named(
     ended = alone("restore", "made.db")
     assert ended.code == 69
     assert "vault.key missing from" in ended.err
-    assert not places.database.exists()
+    assert not places.file.exists()
 
 
 def test_a_log_that_still_waits_beside_a_lost_database_is_kept(
     alone: Command, places: Places, backup: Path, tmp_path: Path
 ) -> None:
     lose(places, tmp_path / "lost")
-    places.database.with_name("lineage.db-wal").write_bytes(b"the last records")
+    places.file.with_name("lineage.db-wal").write_bytes(b"the last records")
     ended = alone("restore", "made.db")
     assert ended.code == 69
     assert "may hold its last records" in ended.err
-    assert places.database.with_name("lineage.db-wal").read_bytes() == b"the last records"
+    assert places.file.with_name("lineage.db-wal").read_bytes() == b"the last records"
 
 
 def test_a_database_in_use_is_no_backup(alone: Command, places: Places, backup: Path, tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def signed_head(database: Path) -> bytes:
 def ruined(places: Places, backup: Path, tmp_path: Path) -> Path:
     """Lose database and signer's memory; what is left are the keys, a back-up, and a head that somebody held."""
     head = Path("held.note").absolute()
-    head.write_bytes(signed_head(places.database))
+    head.write_bytes(signed_head(places.file))
     lose(places, tmp_path / "lost")
     places.signer_state.rename(tmp_path / "signer.state")
     return head
@@ -355,7 +355,7 @@ def test_without_the_signers_memory_a_head_from_outside_is_asked_for(
     ended = alone("restore", "made.db")
     assert ended.code == 69
     assert "--head FILE" in ended.err
-    assert left_in(places.database.parent) == ["keys"]
+    assert left_in(places.file.parent) == ["keys"]
 
 
 def test_the_memory_begins_anew_from_a_head_that_somebody_held(alone: Command, places: Places, ruined: Path) -> None:
@@ -373,29 +373,29 @@ def test_a_newer_head_than_the_backup_is_refused(
     alone: Command, places: Places, backup: Path, tmp_path: Path
 ) -> None:
     size = go_on(places)
-    Path("held.note").write_bytes(signed_head(places.database))
+    Path("held.note").write_bytes(signed_head(places.file))
     lose(places, tmp_path / "lost")
     places.signer_state.rename(tmp_path / "signer.state")
     ended = alone("restore", "made.db", "--head", "held.note")
     assert ended.code == 1
     assert f"the signer has signed {size} records" in ended.err
     assert left_in(places.keys) == ["id.key", "log.key", "root.key", "vault.key"]
-    assert not places.database.exists()
+    assert not places.file.exists()
 
 
 def test_the_head_of_another_log_makes_no_memory(
     alone: Command, places: Places, ruined: Path, tmp_path: Path
 ) -> None:
-    ruined.write_bytes(signed_head(make_ledger(tmp_path / "other", 5).database))
+    ruined.write_bytes(signed_head(make_ledger(tmp_path / "other", 5).file))
     assert alone("restore", "made.db", "--head", str(ruined)).code == 65
     assert not places.signer_state.exists()
-    assert not places.database.exists()
+    assert not places.file.exists()
 
 
 def test_while_the_memory_is_here_no_head_takes_its_place(
     alone: Command, places: Places, backup: Path, tmp_path: Path
 ) -> None:
-    Path("held.note").write_bytes(signed_head(places.database))
+    Path("held.note").write_bytes(signed_head(places.file))
     lose(places, tmp_path / "lost")
     assert alone("restore", "made.db", "--head", "held.note").code == 65
 
@@ -433,7 +433,7 @@ def test_a_restore_that_finds_no_room_leaves_nothing(
     lose(places, tmp_path / "lost")
     code, told = full("restore", "made.db")
     assert code == 69, told
-    assert left_in(places.database.parent) == ["keys"]
+    assert left_in(places.file.parent) == ["keys"]
     assert alone("restore", "made.db").code == 0
 
 
@@ -447,15 +447,15 @@ def test_the_backup_of_a_newer_version_is_refused(
     ended = alone("restore", "made.db")
     assert ended.code == 69
     assert "newer version" in ended.err
-    assert left_in(places.database.parent) == ["keys"]
+    assert left_in(places.file.parent) == ["keys"]
 
 
 def test_what_a_crash_left_of_a_restore_is_in_nobodys_way(
     alone: Command, places: Places, backup: Path, tmp_path: Path
 ) -> None:
     lose(places, tmp_path / "lost")
-    shutil.copy(backup, places.database.with_name("lineage.db.restoring"))
-    places.database.with_name("lineage.db.restoring-wal").write_bytes(b"x")
+    shutil.copy(backup, places.file.with_name("lineage.db.restoring"))
+    places.file.with_name("lineage.db.restoring-wal").write_bytes(b"x")
     assert alone("restore", "made.db").code == 0
-    with contextlib.closing(SqliteStore(places.database, writing=False)) as store, store.read() as reader:
+    with contextlib.closing(SqliteStore(places.file, writing=False)) as store, store.read() as reader:
         assert len(list(reader.records(RecordQuery()))) == 40

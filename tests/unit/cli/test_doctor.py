@@ -200,7 +200,7 @@ def test_another_version_than_the_services_is_told(
 def test_what_the_last_verification_said_is_told_and_proves_nothing(
     alone: Command, ill: Served, word: Word, days: int, code: int, how: str, text: str
 ) -> None:
-    leave(ill.places.database, LastVerdict(wall_clock() - days * DAY, word, 2, 9, deep=True))
+    leave(ill.places.file, LastVerdict(wall_clock() - days * DAY, word, 2, 9, deep=True))
     one = about(examined(alone, code), "ledger", text)
     assert one["how"] == how
     assert bool(one["mend"]) == (how != "good")
@@ -210,7 +210,7 @@ def test_verify_leaves_its_verdict_for_the_doctor(alone: Command, ill: Served) -
     assert about(examined(alone, 0), "ledger", "nothing tells of a verification")["mend"] == "lineage verify --deep"
     assert alone("verify").code == 0
     assert about(examined(alone, 0), "ledger", "the last `lineage verify`, 0 s ago, found nothing")["how"] == "good"
-    place_of(ill.places.database).write_text("{")
+    place_of(ill.places.file).write_text("{")
     assert about(examined(alone, 0), "ledger", "nothing tells of a verification")["how"] == "note"
 
 

@@ -45,9 +45,9 @@ def test_an_untouched_ledger_is_what_its_records_give(whole: Places) -> None:
 
 
 def test_a_deep_verification_changes_nothing_and_leaves_nothing(whole: Places, tmp_path: Path) -> None:
-    before = {path: path.read_bytes() for path in whole.database.parent.rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in whole.file.parent.rglob("*") if path.is_file()}
     run_verify(whole, deep=True)
-    after = {path: path.read_bytes() for path in whole.database.parent.rglob("*") if path.is_file()}
+    after = {path: path.read_bytes() for path in whole.file.parent.rglob("*") if path.is_file()}
     assert after == before
 
 
@@ -80,9 +80,9 @@ def test_a_pseudonym_that_no_record_names_is_harmless(ledger: Places) -> None:
 
 
 def test_values_destroyed_without_a_record_of_erasure_are_withheld(ledger: Places) -> None:
-    with contextlib.closing(sqlite3.connect(ledger.database)) as connection:
+    with contextlib.closing(sqlite3.connect(ledger.file)) as connection:
         subject = connection.execute("SELECT subject FROM sealed WHERE key IS NULL LIMIT 1").fetchone()[0]
-    store = SqliteStore(ledger.database)
+    store = SqliteStore(ledger.file)
     digests = store.vault().erase(subject)
     store.close()
     report = run_verify(ledger, deep=True)
@@ -93,7 +93,7 @@ def test_values_destroyed_without_a_record_of_erasure_are_withheld(ledger: Place
 
 
 def test_a_payload_swapped_with_another_does_not_have_its_digest(ledger: Places) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         rows = connection.execute("SELECT digest, salt, key, ciphertext FROM payload").fetchall()
         connection.execute(
             "UPDATE payload SET salt = ?, key = ?, ciphertext = ? WHERE digest = ?", (*rows[0][1:], rows[1][0])
@@ -103,7 +103,7 @@ def test_a_payload_swapped_with_another_does_not_have_its_digest(ledger: Places)
 
 
 def test_two_sealed_values_swapped_do_not_open_in_each_others_place(ledger: Places) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         rows = connection.execute(
             "SELECT seq, digest, key, ciphertext FROM sealed WHERE key NOT NULL LIMIT 2"
         ).fetchall()
@@ -115,7 +115,7 @@ def test_two_sealed_values_swapped_do_not_open_in_each_others_place(ledger: Plac
 
 
 def test_a_graph_of_another_fold_is_not_called_tampered(ledger: Places) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         connection.execute("UPDATE head SET fold_version = fold_version + 1")
         connection.execute("DELETE FROM point WHERE slot = 'stage'")
     reseal(ledger)
@@ -125,7 +125,7 @@ def test_a_graph_of_another_fold_is_not_called_tampered(ledger: Places) -> None:
 
 
 def test_a_broken_ledger_is_not_folded(ledger: Places) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         connection.execute("UPDATE record SET leaf = zeroblob(32) WHERE seq = 12")
     report = run_verify(ledger, deep=True)
     assert {finding.cls for finding in report.findings} == {"edit"}
@@ -133,14 +133,14 @@ def test_a_broken_ledger_is_not_folded(ledger: Places) -> None:
 
 
 def test_a_damaged_text_is_a_difference_and_not_a_crash(ledger: Places) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         connection.execute("UPDATE point SET value = CAST(x'7bff7d' AS TEXT) WHERE slot = 'token'")
     report = run_verify(ledger, deep=True)
     assert {finding.cls for finding in report.findings} == {"graph"}
 
 
 def test_every_planner_statistic_is_declared_as_not_under_the_ledger(ledger: Places) -> None:
-    with contextlib.closing(sqlite3.connect(ledger.database)) as connection:
+    with contextlib.closing(sqlite3.connect(ledger.file)) as connection:
         connection.execute("ANALYZE node")
         connection.commit()
     report = run_verify(ledger, deep=True)
@@ -187,7 +187,7 @@ def test_a_database_of_a_newer_program_is_newer_and_a_mere_line_in_its_log_is_no
 
 
 def test_a_database_of_a_newer_version_cannot_be_compared_and_is_not_fine(ledger: Places) -> None:
-    with contextlib.closing(sqlite3.connect(ledger.database, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(ledger.file, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE of_the_future(x INTEGER) STRICT")
         connection.execute("INSERT INTO migration VALUES (9999, '9999_future.sql', 'ab')")
     report = run_verify(ledger, deep=True)
@@ -215,7 +215,7 @@ def test_owners_of_sealed_values_are_the_persons_they_stand_beside_else_the_thin
 def test_a_rebuild_is_never_written_over_something(whole: Places, tmp_path: Path) -> None:
     target = tmp_path / "there"
     target.write_bytes(b"mine")
-    store = SqliteStore(whole.database, writing=False)
+    store = SqliteStore(whole.file, writing=False)
     with pytest.raises(StoreUnavailableError):
         rebuild(store, target)
     store.close()
@@ -223,20 +223,20 @@ def test_a_rebuild_is_never_written_over_something(whole: Places, tmp_path: Path
 
 
 def test_an_altered_record_stops_a_rebuild(whole: Places, tmp_path: Path) -> None:
-    stored = [StoredRecord(*row) for row in rows_of(whole.database)]
+    stored = [StoredRecord(*row) for row in rows_of(whole.file)]
     stored[30] = StoredRecord(30, stored[30].leaf, stored[30].body.replace(b'"ev":1', b'"ev":2'))
     with pytest.raises(IntegrityError, match="record 30"):
         fold_into(stored, tmp_path / "rebuilt.db")
 
 
 def test_a_missing_record_stops_a_rebuild(whole: Places, tmp_path: Path) -> None:
-    stored = [StoredRecord(*row) for row in rows_of(whole.database)]
+    stored = [StoredRecord(*row) for row in rows_of(whole.file)]
     with pytest.raises(IntegrityError, match="record 30"):
         fold_into([*stored[:30], *stored[31:]], tmp_path / "rebuilt.db")
 
 
 def test_a_record_that_cannot_be_folded_is_named(whole: Places, tmp_path: Path) -> None:
-    records = [json.loads(body) for _, _, body in rows_of(whole.database)]
+    records = [json.loads(body) for _, _, body in rows_of(whole.file)]
     records[14]["body"] = {}
     stored = [StoredRecord(*row) for row in rechained(records)]
     with pytest.raises(IntegrityError, match="record 14 cannot be folded"):

@@ -49,11 +49,11 @@ def ledger(whole: Places, tmp_path: Path) -> Places:
 
 @pytest.fixture(scope="module")
 def records(whole: Places) -> list[dict[str, Any]]:
-    return [json.loads(body) for _, _, body in rows_of(whole.database)]
+    return [json.loads(body) for _, _, body in rows_of(whole.file)]
 
 
 def note_of(places: Places) -> bytes:
-    with contextlib.closing(sqlite3.connect(places.database)) as connection:
+    with contextlib.closing(sqlite3.connect(places.file)) as connection:
         note: bytes = connection.execute("SELECT note FROM note").fetchone()[0]
     return note
 
@@ -89,7 +89,7 @@ def test_the_report_of_a_sound_ledger_says_what_was_not_looked_at(whole: Places)
 
 def test_a_copy_of_the_database_alone_is_self_consistent_and_says_why_no_more(whole: Places, tmp_path: Path) -> None:
     alone = Places(tmp_path / "lineage.db", tmp_path / "keys")
-    alone.database.write_bytes(whole.database.read_bytes())
+    alone.file.write_bytes(whole.file.read_bytes())
     report = run_verify(alone)
     assert (report.exit_code, report.level) == (0, 1)
     assert any("nothing from outside" in line for line in report.trust)
@@ -102,9 +102,9 @@ def test_a_copy_of_the_database_alone_is_signed_under_what_the_auditor_noted(
     whole: Places, tmp_path: Path, pin: str
 ) -> None:
     alone = Places(tmp_path / "lineage.db", tmp_path / "keys")
-    alone.database.write_bytes(whole.database.read_bytes())
+    alone.file.write_bytes(whole.file.read_bytes())
     trust = tmp_path / "trust"
-    noted = keys.load_key(whole.log_key).vkey if pin == "key" else rows_of(whole.database)[0][1].hex()
+    noted = keys.load_key(whole.log_key).vkey if pin == "key" else rows_of(whole.file)[0][1].hex()
     trust.write_text(f"\n# from the opening of the log\n{noted}\n")
     report = run_verify(alone, trust=trust, level=2)
     assert (report.exit_code, report.level) == (0, 2)
@@ -147,7 +147,7 @@ def test_a_ledger_can_be_verified_while_it_is_written(tmp_path: Path) -> None:
 def test_a_read_only_copy_can_be_verified_by_somebody_who_may_not_write_there(whole: Places, tmp_path: Path) -> None:
     place = tmp_path / "media"
     place.mkdir()
-    (place / "lineage.db").write_bytes(whole.database.read_bytes())
+    (place / "lineage.db").write_bytes(whole.file.read_bytes())
     (place / "lineage.db").chmod(0o444)
     place.chmod(0o555)
     code = (
@@ -174,7 +174,7 @@ def test_records_under_no_signature_make_the_verdict_incomplete(whole: Places, l
     installation = reopen(ledger)
     record_all(installation, varied_events(installation, 60), group=60)
     installation.close()
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         size = connection.execute("SELECT count(*) FROM record").fetchone()[0]
         connection.execute("UPDATE note SET note = ?, size = 40", (old,))
     report = run_verify(ledger)
@@ -187,7 +187,7 @@ def test_records_under_no_signature_make_the_verdict_incomplete(whole: Places, l
 
 
 def test_a_missing_checkpoint_is_tampering(ledger: Places) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         connection.execute("DELETE FROM note")
     report = run_verify(ledger)
     assert (report.exit_code, report.findings[0].cls) == (1, "checkpoint")
@@ -203,7 +203,7 @@ def test_a_checkpoint_is_stored_before_a_new_log_is_handed_out(tmp_path: Path) -
 
 
 def test_a_ledger_without_records_has_nothing_to_verify(ledger: Places) -> None:
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         for table in ("record", "head", "note"):
             connection.execute(f"DELETE FROM {table}")
     ledger.signer_state.unlink()
@@ -211,8 +211,8 @@ def test_a_ledger_without_records_has_nothing_to_verify(ledger: Places) -> None:
 
 
 def test_a_head_row_that_ends_elsewhere_is_caught(ledger: Places) -> None:
-    with hostile(ledger.database) as connection:
-        write_head(connection, rows_of(ledger.database)[:-1])
+    with hostile(ledger.file) as connection:
+        write_head(connection, rows_of(ledger.file)[:-1])
     assert [finding.cls for finding in run_verify(ledger).findings] == ["tree"]
 
 
@@ -226,7 +226,7 @@ def test_only_newer_records_are_read_after_a_checkpoint_held_elsewhere(ledger: P
     record_all(installation, varied_events(installation, 300), group=50)
     installation.close()
     report = run_verify(ledger, since=held, level=2)
-    added = len(rows_of(ledger.database)) - 40
+    added = len(rows_of(ledger.file)) - 40
     assert (report.exit_code, report.counts["records"]) == (0, added), report.lines()
     assert any("0 to 39" in line for line in report.not_verified)
 
@@ -255,7 +255,7 @@ def test_an_altered_older_record_is_seen_in_its_stored_hash_only_and_the_report_
 ) -> None:
     held = tmp_path / "held"
     held.write_bytes(note_of(ledger))
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         connection.execute("UPDATE record SET leaf = zeroblob(32) WHERE seq = 10")
     assert [finding.cls for finding in run_verify(ledger, since=held).findings] == ["fork"]
 
@@ -358,7 +358,7 @@ def test_what_this_version_does_not_know_is_counted_and_is_no_finding(
 def newer(ledger: Places, records: list[dict[str, Any]]) -> Places:
     """A ledger whose newest record, signed by its own key, is of a type this version does not know."""
     rows = rechained(altered(records, 39, type="weather.observed"))
-    with hostile(ledger.database) as connection:
+    with hostile(ledger.file) as connection:
         write_rows(connection, rows)
         write_head(connection, rows)
         connection.execute("DELETE FROM note")
@@ -373,7 +373,7 @@ def sign_again(places: Places, rows: list[Any]) -> None:
     key = keys.load_key(places.log_key)
     root = Frontier().extend([leaf for _, leaf, _ in rows]).root()
     note = sign_checkpoint(Checkpoint(key.name, len(rows), root), key)
-    with contextlib.closing(sqlite3.connect(places.database, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(places.file, isolation_level=None)) as connection:
         connection.execute("INSERT INTO note VALUES (1, ?, ?)", (len(rows), note))
 
 
@@ -385,7 +385,7 @@ def test_an_unknown_type_is_never_fine(newer: Places) -> None:
 
 
 def test_tampering_outranks_what_is_unknown(newer: Places) -> None:
-    with hostile(newer.database) as connection:
+    with hostile(newer.file) as connection:
         connection.execute("UPDATE record SET leaf = zeroblob(32) WHERE seq = 12")
     report = run_verify(newer)
     assert report.exit_code == 1

@@ -22,7 +22,7 @@ def stored_size(installation: Installation) -> int:
 
 def reopened(places: Places, clock: Clock) -> Installation:
     """Open the log again."""
-    return Installation(places, SqliteStore(places.database), clock=clock)
+    return Installation(places, SqliteStore(places.file), clock=clock)
 
 
 def test_a_signed_receipt_is_proven_under_its_checkpoint(installation: Installation) -> None:
@@ -105,19 +105,19 @@ def test_a_signature_that_takes_too_long_does_not_hold_the_request(installation:
 def test_an_older_database_put_back_is_refused(installation: Installation, places: Places, clock: Clock) -> None:
     record(installation, move(1))
     installation.close()
-    older = places.database.with_name("older.db")
-    shutil.copy(places.database, older)
+    older = places.file.with_name("older.db")
+    shutil.copy(places.file, older)
     again = reopened(places, clock)
     record(again, move(2), move(3))
     again.close()
-    newest = places.database.with_name("newest.db")
-    shutil.move(places.database, newest)
-    shutil.copy(older, places.database)
-    store = SqliteStore(places.database)
+    newest = places.file.with_name("newest.db")
+    shutil.move(places.file, newest)
+    shutil.copy(older, places.file)
+    store = SqliteStore(places.file)
     with pytest.raises(IntegrityError, match="ends at record 1, but the signer has seen size 4: an older database"):
         Installation(places, store, clock=clock)
     store.close()
-    shutil.copy(newest, places.database)
+    shutil.copy(newest, places.file)
     back = reopened(places, clock)
     assert record(back, move(4)).size == 5
     back.close()
@@ -126,7 +126,7 @@ def test_an_older_database_put_back_is_refused(installation: Installation, place
 def test_a_second_writer_is_refused_while_the_first_runs(
     installation: Installation, places: Places, clock: Clock
 ) -> None:
-    store = SqliteStore(places.database)
+    store = SqliteStore(places.file)
     with pytest.raises(KeyFileError, match="another signer is running"):
         Installation(places, store, clock=clock)
     store.close()

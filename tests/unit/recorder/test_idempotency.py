@@ -53,7 +53,7 @@ def test_a_fact_sent_by_many_at_once_is_one_record(installation: Installation) -
 def test_a_fact_is_known_after_a_restart(installation: Installation, places: Places, clock: Clock) -> None:
     (first,) = record(installation, move(1)).receipts
     installation.close()
-    again = Installation(places, SqliteStore(places.database), clock=clock)
+    again = Installation(places, SqliteStore(places.file), clock=clock)
     (second,) = record(again, move(1)).receipts
     assert (second.seq, second.hash, second.time) == (first.seq, first.hash, first.time)
     again.close()
@@ -121,7 +121,7 @@ def test_an_id_begins_with_the_milliseconds_of_its_fact(installation: Installati
 def test_two_installations_give_one_fact_different_ids(
     installation: Installation, places: Places, clock: Clock
 ) -> None:
-    elsewhere = Places(places.database.with_name("other.db"), places.keys.with_name("other keys"))
+    elsewhere = Places(places.file.with_name("other.db"), places.keys.with_name("other keys"))
     other = create(elsewhere, origin="test.example/log", clock=clock)
     assert id_of(other, move(1)) != id_of(installation, move(1))
     other.close()

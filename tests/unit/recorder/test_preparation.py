@@ -185,7 +185,7 @@ def test_one_person_has_one_pseudonym_everywhere(installation: Installation) -> 
 
 
 def test_a_pseudonym_says_nothing_of_who_it_is(places: Places, clock: Clock, installation: Installation) -> None:
-    elsewhere = Places(places.database.with_name("other.db"), places.keys.with_name("other keys"))
+    elsewhere = Places(places.file.with_name("other.db"), places.keys.with_name("other keys"))
     other = create(elsewhere, origin="test.example/log", clock=clock)
     ids = {prepare(house, move(1))[0].template["actor"]["id"] for house in (installation, other)}
     assert len(ids) == 2

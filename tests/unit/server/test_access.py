@@ -23,7 +23,7 @@ def identifier(token: str) -> str:
 @contextlib.contextmanager
 def database(service: Service) -> Iterator[sqlite3.Connection]:
     """Open the database as somebody with its file and without our keys does."""
-    with contextlib.closing(sqlite3.connect(service.installation.places.database, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(service.installation.places.file, isolation_level=None)) as connection:
         yield connection
 
 

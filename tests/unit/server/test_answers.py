@@ -85,9 +85,9 @@ def test_it_is_not_ready_without_its_store(service: Service) -> None:
     places = service.installation.places
     while not service.installation.store._readers.empty():  # type: ignore[attr-defined]
         service.installation.store._readers.get_nowait().close()  # type: ignore[attr-defined]
-    moved = places.database.rename(places.database.with_suffix(".away"))
+    moved = places.file.rename(places.file.with_suffix(".away"))
     reply = service.client.get("/readyz")
-    moved.rename(places.database)
+    moved.rename(places.file)
     assert (reply.status_code, reply.headers["content-type"]) == (503, "application/problem+json")
     assert service.client.get("/healthz").status_code == 200
 
@@ -153,10 +153,10 @@ def test_a_service_that_is_told_to_end_signs_its_last_head(tmp_path: Path) -> No
     assert "did you mean LINEAGE_LISTEN?" in logged
     assert token not in logged
     assert "token=abc" not in logged
-    store = SqliteStore(places.database)
+    store = SqliteStore(places.file)
     with store.read() as reader:
         head, note = reader.head(), reader.note()
     store.close()
     assert note is not None
     assert open_checkpoint(note, origin, [parse_vkey(vkey)]).size == head.size
-    Installation(places, SqliteStore(places.database)).close()
+    Installation(places, SqliteStore(places.file)).close()

@@ -284,7 +284,7 @@ def test_a_store_that_cannot_write_is_503_and_nothing_is_lost_of_what_was_acknow
     token = service.source_token("mlflow")
     service.send(stage(), token=token)
     service.installation.store._writer.execute("PRAGMA busy_timeout=20")  # type: ignore[attr-defined]
-    other = sqlite3.connect(service.installation.places.database, isolation_level=None)
+    other = sqlite3.connect(service.installation.places.file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     reply = service.send(stage("4"), token=token)
     other.execute("ROLLBACK")

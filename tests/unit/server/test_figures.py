@@ -101,7 +101,7 @@ def test_the_end_of_a_sources_last_token_is_a_figure_until_it_is_over(service: S
 
 
 def test_the_last_verification_is_told_with_its_time_and_decides_nothing(service: Service) -> None:
-    database = service.installation.places.database
+    database = service.installation.places.beside
     assert figure(service, "lineage_verified_at_seconds") is None
     draft = Draft()
     draft.find("edit", 3, "", "", "a record was altered")

@@ -167,7 +167,7 @@ def test_a_probe_is_told_only_when_it_fails(service: Service, heard: Heard) -> N
     places = service.installation.places
     while not service.installation.store._readers.empty():  # type: ignore[attr-defined]
         service.installation.store._readers.get_nowait().close()  # type: ignore[attr-defined]
-    moved = places.database.rename(places.database.with_suffix(".away"))
+    moved = places.file.rename(places.file.with_suffix(".away"))
     assert service.client.get("/readyz").status_code == 503
-    moved.rename(places.database)
+    moved.rename(places.file)
     assert [one["route"] for one in heard.lines("lineage.request")] == ["/readyz"]

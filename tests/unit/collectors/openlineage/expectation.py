@@ -69,7 +69,7 @@ def _spelled(text: str, words: dict[str, str]) -> str:
 
 def held(service: Service) -> Graph:
     """Read what a service holds: edges and states from its store, everything else from its answers."""
-    with closing(sqlite3.connect(service.installation.places.database)) as database:
+    with closing(sqlite3.connect(service.installation.places.file)) as database:
         keys = [key for (key,) in database.execute("SELECT key FROM node")]
         rows = database.execute(_EDGES).fetchall()
         states = database.execute(_STATES).fetchall()

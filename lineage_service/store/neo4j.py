@@ -1,0 +1,391 @@
+"""The production store: ledger and graph in one Neo4j database, a group of records in one statement.
+
+Written for Neo4j Community 5.26 and its Cypher alone: no plugin, nothing of the Enterprise edition. A transaction locks
+the head by writing to it before it reads it, because reads are committed reads and take no lock. What a group writes
+travels as one map: with a list a parameter the server would plan the statement anew for each mix of lengths. Reads are
+snapshots although Neo4j has none: everything stored says the number of its record, and a reader passes over what came
+after the head it was opened on (``neo4j_reader``).
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import neo4j
+
+from graph_schema.changes import Changes
+from lineage_service.errors import StoreConflictError, StoreUnavailableError
+from lineage_service.ledger.tiles import TileReader, build_tile, complete_tiles
+from lineage_service.store.address import Address
+from lineage_service.store.neo4j_errors import translated
+from lineage_service.store.neo4j_head import Ends, ends_of, head_of, text_of
+from lineage_service.store.neo4j_migrations import migrate_neo4j, require_migrated, require_version
+from lineage_service.store.neo4j_reader import Neo4jReader
+from lineage_service.store.neo4j_rows import Known, Rows
+from lineage_service.store.neo4j_vault import Neo4jVault
+from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Observer, Payload, SealedValue
+
+_LOCK_SECONDS: Final = 30.0
+_SETTLE_SECONDS: Final = 5.0
+_KEPT: Final = ("tiles", "sealed", "payloads")
+
+
+class Neo4jStore:
+    """The Store of protocol.py on one Neo4j database."""
+
+    def __init__(self, address: Address, *, writing: bool = True, observer: Observer | None = None) -> None:
+        """Open an initialised store; StoreUnavailableError says what is missing.
+
+        ``observer`` hears of every group of records. A store that is not for writing spares itself the warming-up.
+        """
+        self.address = address
+        self._observer = observer
+        self._known = Known()
+        self._settled = 0
+        self._closing = threading.Lock()
+        self._open_readers = 0
+        self._closed = False
+        self._driver = connect(address)
+        self._vault = Neo4jVault(self._session)
+        try:
+            with translated(f"opening {address}"), self._session() as session:
+                require_version(session)
+                require_migrated(session)
+                if writing:
+                    Neo4jTransaction.warm_up(session)
+        except BaseException:
+            self._driver.close()
+            raise
+
+    @staticmethod
+    def create(address: Address) -> list[str]:
+        """Create an empty ledger or bring one to this version; return the migrations applied."""
+        with (
+            translated(f"creating the store at {address}"),
+            connect(address) as driver,
+            driver.session(database=address.database) as session,
+        ):
+            return migrate_neo4j(session)
+
+    def _session(self, *, reading: bool = False) -> neo4j.Session:
+        """Return a session; those of one store see each other's writes, wherever the driver sends them."""
+        self._require_open()
+        access = neo4j.READ_ACCESS if reading else neo4j.WRITE_ACCESS
+        return self._driver.session(database=self.address.database, default_access_mode=access)
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator["Neo4jTransaction"]:
+        """Begin a transaction; see the protocol."""
+        with translated("recording", writing=True), self._session() as session:
+            transaction = Neo4jTransaction(session, self._known, self._observer)
+            try:
+                yield transaction
+                transaction.commit()
+            finally:
+                transaction.end()
+        self._known.take(transaction.rows)
+        self._settled = max(self._settled, transaction.size)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailableError("this store was closed, so nothing was done; what was acknowledged is safe")
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Neo4jReader]:
+        """Open a snapshot."""
+        self._enter()
+        try:
+            with (
+                translated("reading"),
+                self._driver.session(
+                    database=self.address.database, default_access_mode=neo4j.READ_ACCESS
+                ) as session,
+                session.begin_transaction() as transaction,
+            ):
+                ends = ends_of(transaction)
+                head = ends.head if self._is_settled(ends) else ends.before
+                yield Neo4jReader(transaction, head, ends.note)
+        finally:
+            self._leave()
+
+    _SETTLE: Final = "MATCH (h:LedgerHead {log: 'main'}) SET h.lock = 'reader' RETURN h.size"
+
+    def _is_settled(self, ends: Ends) -> bool:
+        """Tell whether the newest group is visible as a whole; the locks of its writer fall only when it is.
+
+        Neo4j shows the parts of a commit one after another. A group of our own is settled when its commit returned. Of
+        another process's the lock of the head tells: we take it for a moment, and give it back unused.
+        """
+        if ends.head.size <= self._settled:
+            return True
+        with self._driver.session(database=self.address.database) as session:
+            try:
+                with session.begin_transaction(timeout=_SETTLE_SECONDS) as probe:
+                    probe.run(self._SETTLE).consume()
+                    probe.rollback()
+            except neo4j.exceptions.Neo4jError:
+                return False  # another group is on its way: what stood before it is settled
+        self._settled = max(self._settled, ends.head.size)
+        return True
+
+    def _enter(self) -> None:
+        with self._closing:
+            self._require_open()
+            self._open_readers += 1
+
+    def _leave(self) -> None:
+        with self._closing:
+            self._open_readers -= 1
+            last = self._closed and self._open_readers == 0
+        if last:
+            self._driver.close()
+
+    _SET_NOTE: Final = """
+        MERGE (c:Checkpoint {log: 'main'})
+        WITH c WHERE coalesce(c.size, -1) <= $size
+        SET c.size = $size, c.note = $note
+    """
+
+    def set_note(self, note: bytes, size: int) -> None:
+        """Store a signed checkpoint unless a newer one is there."""
+        with translated("storing the checkpoint"), self._session() as session:
+            session.execute_write(lambda tx: tx.run(self._SET_NOTE, note=note, size=size).consume())
+
+    def vault(self) -> Neo4jVault:
+        """Return the vault."""
+        return self._vault
+
+    def close(self) -> None:
+        """Close the driver, or let the last open snapshot do so."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            idle = self._open_readers == 0
+        if idle:
+            self._driver.close()
+
+
+def connect(address: Address) -> neo4j.Driver:
+    """Return a driver; it connects when it is first used."""
+    return neo4j.GraphDatabase.driver(
+        address.url,
+        auth=(address.user, address.password),
+        bookmark_manager=None,
+        connection_acquisition_timeout=30,
+        connection_timeout=10,
+        notifications_min_severity="OFF",
+        telemetry_disabled=True,
+    )
+
+
+class Neo4jTransaction:
+    """One group of records on its way in: gathered here, written by one statement when the block ends."""
+
+    @classmethod
+    def warm_up(cls, session: neo4j.Session) -> None:
+        """Let the server plan what writes, which takes about a second, before anybody waits for it."""
+        written: dict[str, Any] = {name: [] for name in (*Rows(Known()).parameters(), *_KEPT)}
+        written |= {"first": 0, "state": None, "before": None, "size": None}
+        with session.begin_transaction() as transaction:
+            transaction.run(cls._HEAD, lock="", ids=[]).consume()
+            transaction.run(cls._WRITE, p=written).consume()
+            transaction.rollback()
+
+    def __init__(self, session: neo4j.Session, known: Known, observer: Observer | None) -> None:
+        self._session = session
+        self._observer = observer
+        self._transaction: neo4j.Transaction | None = None
+        self._found: Head | None = None
+        self._head: Head | None = None
+        self._kept: dict[str, list[list[Any]]] = {name: [] for name in _KEPT}
+        self.rows = Rows(known)
+        self.size = 0
+
+    # The write comes first and takes the lock; what is read after it is what the last holder committed.
+    _HEAD: Final = """
+        MATCH (h:LedgerHead {log: 'main'})
+        SET h.lock = $lock
+        WITH h
+        RETURN h.state, COLLECT {
+          UNWIND $ids AS id MATCH (r:Record {id: id}) RETURN [id, r.seq, r.leaf, r.time]
+        }
+    """
+
+    def head(self, ids: Sequence[str]) -> tuple[Head, dict[str, KnownReceipt]]:
+        """Take the write lock, read the head, and look up what was recorded before."""
+        self._transaction = self._session.begin_transaction(timeout=_LOCK_SECONDS)
+        row = self._transaction.run(self._HEAD, lock=str(time.time_ns()), ids=list(ids)).single()
+        if row is None:
+            raise StoreUnavailableError("this database holds no lineage ledger yet: run `lineage init`")
+        if self._observer is not None:
+            self._observer.begin()
+        self._found = head_of(row[0])
+        self.size = self._found.size
+        return self._found, {known[0]: KnownReceipt(*known[1:]) for known in row[1]}
+
+    def _require_head(self) -> Head:
+        if self._found is None:
+            raise StoreConflictError("a transaction begins with head(): nothing was recorded")
+        return self._found
+
+    def append(self, records: Sequence[NewRecord]) -> None:
+        """Add records and the tiles they complete."""
+        self._require_head()
+        self.rows.append(records)
+        if not records:
+            return
+        fresh = _Fresh(self._require_transaction(), records)
+        for level, number in complete_tiles(records[0].seq, records[-1].seq + 1):
+            fresh.tiles[level, number] = build_tile(level, number, TileReader(fresh.leaves, fresh.tile))
+        self._kept["tiles"] += [[level, number, tile] for (level, number), tile in fresh.tiles.items()]
+
+    def _require_transaction(self) -> neo4j.Transaction:
+        if self._transaction is None:
+            raise StoreConflictError("a transaction begins with head(): nothing was recorded")
+        return self._transaction
+
+    def apply(self, changes: Sequence[tuple[int, Changes]]) -> None:
+        """Fold changes into the graph."""
+        self._require_head()
+        self.rows.fold(changes)
+
+    def keep(self, payloads: Sequence[Payload], sealed: Sequence[SealedValue]) -> None:
+        """Keep raw payloads and sealed values."""
+        self._require_head()
+        self._kept["payloads"] += [[p.digest, p.seq, p.salt, p.key, p.ciphertext] for p in payloads]
+        self._kept["sealed"] += [[s.seq, s.digest, s.subject, s.key, s.ciphertext] for s in sealed]
+
+    def move_head(self, head: Head) -> None:
+        """Move the head; written with all the rest, from where it was found."""
+        self._require_head()
+        if self._head is not None:
+            raise StoreConflictError("the head was moved already; nothing was recorded: run `lineage verify`")
+        self._head = head
+
+    _WRITE: Final = """
+        CALL () {
+          UNWIND $p.nodes AS r
+          MERGE (n:Entity {key: r[0]})
+          ON CREATE SET n:$(r[1]), n.kind = r[2], n.seq = r[3], n.name = r[4]
+        }
+        CALL () {
+          UNWIND $p.records AS r
+          CREATE (:Record {
+            log: 'main', seq: r[0], id: r[1], type: r[2], actor: r[3], time: r[4], leaf: r[5], body: r[6]})
+        }
+        CALL () {
+          UNWIND $p.said AS r
+          MATCH (x:Record {log: 'main', seq: r[0]})
+          MATCH (n:Entity {key: r[1]})
+          WITH x, n, r, r[5] OR (n.seq < $p.first AND EXISTS { ()-[:ABOUT {words: r[2]}]->(n) }) AS again
+          CREATE (x)-[:$(CASE WHEN again THEN 'ABOUT_AGAIN' ELSE 'ABOUT' END) {
+            words: r[2], ord: r[3], seq: r[0], registers: r[4]}]->(n)
+        }
+        CALL () {
+          UNWIND $p.edges AS r
+          MATCH (a:Entity {key: r[0]})
+          MATCH (b:Entity {key: r[1]})
+          WITH a, b, r
+          WHERE r[8] OR a.seq >= $p.first OR b.seq >= $p.first OR NOT EXISTS {
+            MATCH (a)-[e]->(b)
+            WHERE type(e) = r[2] AND e.source = r[4] AND e.at <= r[5] AND e.how IN r[9]
+              AND all(role IN r[7] WHERE role IN e.roles)
+          }
+          CREATE (a)-[:$(r[2]) {seq: r[3], source: r[4], at: r[5], how: r[6], roles: r[7]}]->(b)
+        }
+        CALL () {
+          UNWIND $p.withdrawals AS r
+          MATCH (a:Entity {key: r[0]})
+          MATCH (b:Entity {key: r[1]})
+          CREATE (a)-[:WITHDRAWN {type: r[2], source: r[3], seq: r[4]}]->(b)
+        }
+        CALL () {
+          UNWIND $p.points AS r
+          MATCH (x:Record {log: 'main', seq: r[0]})
+          MATCH (s:Entity {key: r[1]})
+          CREATE (x)-[:SETS]->(p:Point)-[:OF]->(s)
+          SET p = r[3]
+          WITH p, r
+          CALL (p, r) {
+            UNWIND r[4] AS named
+            MATCH (n:Entity {key: named[1]})
+            CREATE (p)-[:NAMES {field: named[0]}]->(n)
+          }
+          CALL (p, r) {
+            MATCH (who:Entity {key: r[2]})
+            CREATE (p)-[:BY]->(who)
+          }
+        }
+        CALL () { UNWIND $p.tiles AS r CREATE (:Tile {level: r[0], number: r[1], hashes: r[2]}) }
+        CALL () {
+          UNWIND $p.sealed AS r
+          CREATE (:SealedValue {seq: r[0], digest: r[1], subject: r[2], key: r[3], ciphertext: r[4]})
+        }
+        CALL () {
+          UNWIND $p.payloads AS r
+          CREATE (:Payload {digest: r[0], seq: r[1], salt: r[2], key: r[3], ciphertext: r[4]})
+        }
+        MATCH (h:LedgerHead {log: 'main'})
+        SET h.state = coalesce($p.state, h.state), h.before = coalesce($p.before, h.before),
+            h.size = coalesce($p.size, h.size)
+    """
+
+    def commit(self) -> None:
+        """Write everything by one statement and make it durable; one that never took the lock has nothing to do."""
+        if self._transaction is None:
+            return
+        found, head = self._require_head(), self._head
+        if self.rows.records or head is not None or any(self._kept.values()):
+            written = {
+                **self.rows.parameters(),
+                **self._kept,
+                "first": self.rows.first,
+                "state": None if head is None else text_of(head),
+                "before": None if head is None else text_of(found),
+                "size": None if head is None else head.size,
+            }
+            self._transaction.run(self._WRITE, p=written).consume()
+        if self._observer is not None:
+            self._observer.commit()
+        self._transaction.commit()
+        if head is not None:
+            self.size = head.size
+
+    def end(self) -> None:
+        """Roll back what was not committed."""
+        if self._transaction is not None and not self._transaction.closed():
+            self._transaction.close()
+
+
+class _Fresh:
+    """Leaves and tiles as they will stand when the group is written: those of the database and the group's own."""
+
+    def __init__(self, transaction: neo4j.Transaction, records: Sequence[NewRecord]) -> None:
+        self._transaction = transaction
+        self._first = records[0].seq
+        self._leaves = [record.leaf for record in records]
+        self.tiles: dict[tuple[int, int], bytes] = {}
+
+    _LEAVES: Final = """
+        MATCH (r:Record) WHERE r.log = 'main' AND r.seq >= $first AND r.seq < $stop
+        WITH r ORDER BY r.log, r.seq RETURN collect(r.leaf)
+    """
+    _TILE: Final = "MATCH (t:Tile {level: $level, number: $number}) RETURN t.hashes"
+
+    def leaves(self, first: int, stop: int) -> list[bytes]:
+        """Return the leaf hashes of a half-open range of records."""
+        stored: list[bytes] = []
+        if first < self._first:
+            row = self._transaction.run(self._LEAVES, first=first, stop=min(stop, self._first)).single(strict=True)
+            stored = row[0]
+        return stored + self._leaves[max(first - self._first, 0) : max(stop - self._first, 0)]
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        """Return a complete tile, or None."""
+        if (level, number) in self.tiles:
+            return self.tiles[level, number]
+        row = self._transaction.run(self._TILE, level=level, number=number).single()
+        return None if row is None else row[0]

@@ -1,0 +1,85 @@
+"""Neo4j's errors in our words, at the one seam between them: every statement of the production store runs in here."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
+from neo4j.exceptions import (
+    AuthError,
+    ClientError,
+    ConstraintError,
+    DriverError,
+    Neo4jError,
+    ResultError,
+    ServiceUnavailable,
+    SessionExpired,
+    TransactionError,
+)
+
+from lineage_service.errors import StoreConflictError, StoreRetryError, StoreUnavailableError
+
+_ADVICE: Final = {
+    "Neo.ClientError.Security": "see that LINEAGE_NEO4J_USER and LINEAGE_NEO4J_PASSWORD_FILE belong together",
+    "Neo.ClientError.Database.DatabaseNotFound": "see that LINEAGE_NEO4J_DATABASE names a database of that server",
+    "Neo.TransientError.General.OutOfMemoryError": "give the server more heap (server.memory.heap.max_size)",
+    "Neo.TransientError.General.MemoryPoolOutOfMemoryError": "raise dbms.memory.transaction.total.max on the server",
+    "Neo.DatabaseError.Transaction.TransactionLogError": "free disk space on the server, then restart it",
+    "Neo.DatabaseError.Transaction.TransactionCommitFailed": "free disk space on the server, then restart it",
+    "Neo.TransientError.General.DatabaseUnavailable": "wait until the database is up, or look at the server's own log",
+    "Neo.ClientError.General.ForbiddenOnReadOnlyDatabase": "let the server write to this database again",
+    "Neo.ClientError.Cluster.NotALeader": "use a neo4j:// address, which finds the leader by itself",
+}
+_OTHERWISE: Final = "look at the server's own log, then try again"
+_GONE: Final = (ServiceUnavailable, SessionExpired)
+
+
+@contextlib.contextmanager
+def translated(doing: str, *, writing: bool = False) -> Iterator[None]:
+    """Turn the driver's errors into ours; ``doing`` says in a few words what was being done.
+
+    Raises:
+        StoreConflictError: if a constraint refused it; nothing was done.
+        StoreRetryError: where ``writing``, if the same may be tried again: whether it was done is not known, and the
+            ids of what was to be recorded will tell.
+        StoreUnavailableError: if the server cannot be reached or refuses.
+    """
+    try:
+        yield
+    except ConstraintError as error:
+        told = _told(error)
+        raise StoreConflictError(f"{doing}: {told}; nothing of it was recorded, run `lineage verify`") from error
+    except (Neo4jError, *_GONE) as error:
+        if writing and (error.is_retryable() or isinstance(error, _GONE)):
+            raise StoreRetryError(_sentence(doing, error)) from error
+        raise StoreUnavailableError(_sentence(doing, error)) from error
+    except (ResultError, TransactionError) as error:
+        raise StoreUnavailableError(_sentence(doing, error)) from error
+    except DriverError as error:
+        if "closed" not in str(error):
+            raise
+        raise StoreUnavailableError(f"{doing}: the store was closed, so nothing was done") from error
+
+
+def _sentence(doing: str, error: Exception) -> str:
+    return f"{doing}: {_told(error)}; what was acknowledged is safe: {advice(error)}"
+
+
+def _told(error: Exception) -> str:
+    """Return what the server said, in one line and without its codes."""
+    told = error.message if isinstance(error, Neo4jError) and error.message else str(error)
+    return " ".join(told.split()).rstrip(".")
+
+
+def advice(error: Exception) -> str:
+    """Return what the operator can do about an error."""
+    if isinstance(error, AuthError):
+        return _ADVICE["Neo.ClientError.Security"]
+    if isinstance(error, _GONE):
+        return "start the server, or see that LINEAGE_STORE names it and nothing lies between"
+    code = getattr(error, "code", None) or ""
+    return next((text for start, text in _ADVICE.items() if code.startswith(start)), _OTHERWISE)
+
+
+def is_missing_schema(error: Exception) -> bool:
+    """Tell whether an error says that a procedure, index or label is not there yet."""
+    return isinstance(error, ClientError) and "NotFound" in (error.code or "")

@@ -1,0 +1,141 @@
+"""The vault of the production store: pseudonyms, data keys, sealed values; the part that can be erased.
+
+A data key is kept in pieces of eight bytes, each a number. Neo4j writes a number in the place of the number that stood
+there, so a key that is erased is overwritten in the database's files; of anything longer it lets the old bytes lie in
+free space. Values and identities of an erased person may lie there as well: sealed, under the key that is gone. What
+remains besides is the server's transaction log, until the server drops it (``graph_schema/neo4j/README.md``).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+import neo4j
+
+from graph_schema.sealing import Person
+from lineage_service.store.neo4j_errors import translated
+from lineage_service.store.protocol import NewPerson, SealedValue
+
+_PIECE: Final = 8
+_PIECES: Final = 12
+
+
+class Sessions(Protocol):
+    """Gives sessions of the store."""
+
+    def __call__(self, *, reading: bool = False) -> neo4j.Session:
+        """Return a session."""
+
+
+class Neo4jVault:
+    """The Vault of protocol.py, each call in a transaction of its own."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    # Two who ask at once meet at the constraint on the digest; whoever comes second finds what the first one left.
+    _PSEUDONYMS: Final = """
+        UNWIND $people AS r
+        MERGE (p:Pseudonym {mac: r[0]})
+        ON CREATE SET p.pseudonym = r[1], p.identity = r[2]
+        WITH p, r
+        CALL (p, r) {
+          WITH p, r WHERE p.pseudonym = r[1]
+          MERGE (k:SubjectKey {subject: r[1]})
+          ON CREATE SET k.bytes = r[3], k += r[4]
+        }
+        RETURN collect([r[0], p.pseudonym])
+    """
+
+    def pseudonyms(self, wanted: Mapping[Person, bytes], fresh: Mapping[Person, NewPerson]) -> dict[Person, str]:
+        """Return the pseudonym of each person, adding those not known yet."""
+        if not wanted:
+            return {}
+        rows = [
+            [mac.hex(), (new := fresh[person]).pseudonym, new.identity, len(new.key), _pieces(new.key)]
+            for person, mac in sorted(wanted.items(), key=lambda item: item[1])  # one order for all: no deadlock
+        ]
+        with translated("writing to the vault", writing=True), self._sessions() as session:
+            found = session.execute_write(lambda tx: tx.run(self._PSEUDONYMS, people=rows).single(strict=True)[0])
+        pseudonyms = dict(found)
+        return {person: pseudonyms[mac.hex()] for person, mac in wanted.items()}
+
+    _KEYS: Final = """
+        UNWIND $subjects AS subject
+        MATCH (k:SubjectKey {subject: subject}) RETURN collect([k.subject, properties(k)])
+    """
+
+    def subject_keys(self, subjects: Sequence[str]) -> dict[str, bytes]:
+        """Return the wrapped data keys that still exist."""
+        with translated("reading the vault"), self._sessions() as session:
+            found = session.execute_read(lambda tx: tx.run(self._KEYS, subjects=list(subjects)).single(strict=True)[0])
+        return {subject: _joined(stored) for subject, stored in found}
+
+    _SEALED: Final = """
+        UNWIND $seqs AS seq
+        MATCH (s:SealedValue) WHERE s.seq = seq
+        WITH s ORDER BY s.seq, s.digest RETURN collect([s.seq, s.digest, s.subject, s.key, s.ciphertext])
+    """
+
+    def sealed(self, seqs: Sequence[int]) -> list[SealedValue]:
+        """Return the sealed values of records."""
+        with translated("reading the vault"), self._sessions() as session:
+            found = session.execute_read(lambda tx: tx.run(self._SEALED, seqs=list(seqs)).single(strict=True)[0])
+        return [
+            SealedValue(seq, digest, subject, None if key is None else bytes(key), bytes(ciphertext))
+            for seq, digest, subject, key, ciphertext in found
+        ]
+
+    _IDENTITY: Final = "MATCH (p:Pseudonym {pseudonym: $pseudonym}) RETURN p.identity"
+
+    def identity(self, pseudonym: str) -> bytes | None:
+        """Return the encrypted identity behind a pseudonym, or None once it is erased."""
+        with translated("reading the vault"), self._sessions() as session:
+            row = session.execute_read(lambda tx: tx.run(self._IDENTITY, pseudonym=pseudonym).single())
+        return None if row is None else bytes(row[0])
+
+    _COPIES: Final = """
+        MATCH (s:SealedValue) WHERE s.subject = $subject AND s.key IS NULL
+        WITH s ORDER BY s.seq, s.digest RETURN collect([s.seq, s.digest])
+    """
+
+    def copies(self, subject: str) -> list[tuple[int, str]]:
+        """Return (seq, digest) of every value sealed under a subject's own key."""
+        with translated("reading the vault"), self._sessions() as session:
+            found = session.execute_read(lambda tx: tx.run(self._COPIES, subject=subject).single(strict=True)[0])
+        return [(seq, digest) for seq, digest in found]
+
+    # Overwritten and committed first: a key that is deleted at once would be unlinked and left as it was.
+    _OVERWRITE_KEY: Final = "MATCH (k:SubjectKey {subject: $subject}) SET k += $nothing"
+    _ERASE: Final = """
+        OPTIONAL MATCH (s:SealedValue) WHERE s.subject = $subject AND s.key IS NULL
+        WITH s, s.digest AS digest ORDER BY s.seq, digest
+        WITH collect(s) AS values, collect(digest) AS digests
+        OPTIONAL MATCH (k:SubjectKey {subject: $subject})
+        OPTIONAL MATCH (p:Pseudonym {pseudonym: $subject})
+        FOREACH (value IN values | DELETE value)
+        DELETE k, p
+        RETURN digests
+    """
+
+    def erase(self, subject: str) -> list[str]:
+        """Destroy a subject's key, identity and values; return the digests that open no more."""
+        nothing = _pieces(bytes([0x55]) * _PIECE * _PIECES)
+        with translated("writing to the vault", writing=True), self._sessions() as session:
+            session.execute_write(lambda tx: tx.run(self._OVERWRITE_KEY, subject=subject, nothing=nothing).consume())
+            digests: list[str] = session.execute_write(
+                lambda tx: tx.run(self._ERASE, subject=subject).single(strict=True)[0]
+            )
+        return digests
+
+
+def _pieces(key: bytes) -> dict[str, int]:
+    """Return a key as numbers of eight bytes under the names of its properties."""
+    padded = key.ljust(_PIECE * _PIECES, b"\0")
+    return {
+        f"k{at}": int.from_bytes(padded[at * _PIECE : (at + 1) * _PIECE], "big", signed=True) for at in range(_PIECES)
+    }
+
+
+def _joined(stored: Mapping[str, int]) -> bytes:
+    pieces = (stored[f"k{at}"].to_bytes(_PIECE, "big", signed=True) for at in range(_PIECES))
+    return b"".join(pieces)[: stored["bytes"]]

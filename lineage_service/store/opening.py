@@ -1,0 +1,30 @@
+"""One door to both stores: which one it is, its address says."""
+
+from pathlib import Path
+
+from lineage_service.store.address import Database
+from lineage_service.store.protocol import Observer, Store
+from lineage_service.store.sqlite import SqliteStore
+
+
+def open_store(database: Database, *, writing: bool = True, observer: Observer | None = None) -> Store:
+    """Open an initialised store; StoreUnavailableError says what is missing, or what to do about a server."""
+    if isinstance(database, Path):
+        return SqliteStore(database, writing=writing, observer=observer)
+    from lineage_service.store.neo4j import Neo4jStore  # the driver: who keeps a file need not have it
+
+    return Neo4jStore(database, writing=writing, observer=observer)
+
+
+def create_store(database: Database) -> list[str]:
+    """Create an empty ledger or bring one to this version; return the migrations applied. A repeat does nothing."""
+    if isinstance(database, Path):
+        return SqliteStore.create(database)
+    from lineage_service.store.neo4j import Neo4jStore
+
+    return Neo4jStore.create(database)
+
+
+def is_created(database: Database) -> bool:
+    """Tell whether there is anything to migrate; a server can only be asked by migrating."""
+    return not isinstance(database, Path) or database.exists()
