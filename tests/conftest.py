@@ -2,17 +2,24 @@
 
 A skip, an expected failure and a module left out while tests are collected all look green and prove nothing. They are
 collected here, named at the end, and the run exits with 1. Leaving tests out by `-k`, `-m` or a path is a choice that
-whoever typed it can see, and stays allowed.
+whoever typed it can see, and stays allowed. So is a desk without a Neo4j: its tests are named just as loudly, and only
+LINEAGE_REQUIRE_NEO4J=1, which CI sets, makes them fail.
 
 This file stands alone (it imports nothing of the project), because test_skips.py runs a copy of it elsewhere.
 """
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+if TYPE_CHECKING:
+    from tests.graphdb.address import Address
+
 _not_run = pytest.StashKey[list[str]]()
+_without_neo4j = pytest.StashKey[list[str]]()
+_NO_NEO4J = "no genuine Neo4j for the tests"
 
 # Two cores are shared with databases and servers: the time of one example says nothing, a whole test has its timeout.
 # In CI the examples are the same in every run; on a desk new ones are tried each time.
@@ -27,21 +34,33 @@ settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the list of what did not run."""
-    config.stash[_not_run] = []
-    config.pluginmanager.register(_Listener(config.stash[_not_run]), "not-run")
+    """Start the lists of what did not run."""
+    config.stash[_not_run], config.stash[_without_neo4j] = [], []
+    config.pluginmanager.register(_Listener(config.stash[_not_run], config.stash[_without_neo4j]), "not-run")
+
+
+@pytest.fixture(scope="session")
+def graph_server() -> "Address":
+    """Give the Neo4j of this run, started when the first test asks; tests/graphdb/README.md says how to have one."""
+    from tests.graphdb.session import running_server
+
+    return running_server()
 
 
 class _Listener:
     """Hears every report and keeps those of tests that were not run or were allowed to fail."""
 
-    def __init__(self, not_run: list[str]) -> None:
+    def __init__(self, not_run: list[str], without_neo4j: list[str]) -> None:
         self._not_run = not_run
+        self._without_neo4j = without_neo4j
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep skips and expected failures, and unexpected passes of tests marked as expected failures."""
-        if report.skipped or hasattr(report, "wasxfail"):
-            self._not_run.append(f"{report.nodeid}: {_reason(report)}")
+        if not report.skipped and not hasattr(report, "wasxfail"):
+            return
+        reason = _reason(report)
+        excused = reason.startswith(f"Skipped: {_NO_NEO4J}")
+        (self._without_neo4j if excused else self._not_run).append(f"{report.nodeid}: {reason}")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep modules and packages that asked to be left out while tests were collected."""
@@ -64,8 +83,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Name what did not run, where whoever reads the end of the log will see it."""
-    not_run = config.stash[_not_run]
-    if not_run:
-        terminalreporter.section("these tests did not run, so this run has failed", sep="=", red=True, bold=True)
-        for line in not_run:
+    for key, title in (
+        (_without_neo4j, "for want of a Neo4j these tests did not run, and this run says nothing about them"),
+        (_not_run, "these tests did not run, so this run has failed"),
+    ):
+        if config.stash[key]:
+            terminalreporter.section(title, sep="=", red=True, bold=True)
+        for line in config.stash[key]:
             terminalreporter.write_line(line)
