@@ -1,35 +1,38 @@
 """The stores that keep the promises: the one list. A store is added here and runs exactly the same tests."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from lineage_service.store.address import Address
+from lineage_service.store.neo4j import Neo4jStore
 from lineage_service.store.protocol import Store
 from lineage_service.store.sqlite import SqliteStore
+from tests.graphdb.session import running_server
+from tests.graphdb.wiping import wipe
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one empty ledger lives: ``open`` gives a store on it, ``on_disk`` all bytes that are at rest there."""
+    """Where one empty ledger lives: ``open`` gives a store on it."""
 
     open: Callable[[], Store]
-    on_disk: Callable[[], bytes]
 
 
 def sqlite_place(folder: Path) -> Place:
     """Make an empty ledger in a SQLite file."""
     path = folder / "lineage.db"
     SqliteStore.create(path)
-
-    def on_disk() -> bytes:
-        with closing(sqlite3.connect(path)) as connection:
-            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        assert busy == 0
-        return b"".join(file.read_bytes() for file in sorted(folder.iterdir()))
-
-    return Place(lambda: SqliteStore(path), on_disk)
+    return Place(lambda: SqliteStore(path))
 
 
-KINDS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_place}
+def neo4j_place(_folder: Path) -> Place:
+    """Make an empty ledger in the Neo4j of this run; what the last test left there is removed."""
+    server = running_server()
+    wipe(server)
+    address = Address(server.url, server.user, server.password, server.database)
+    Neo4jStore.create(address)
+    return Place(lambda: Neo4jStore(address, writing=False))
+
+
+KINDS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_place, "neo4j": neo4j_place}

@@ -155,26 +155,3 @@ def test_erasing_a_stranger_erases_nothing(store: Store) -> None:
     allocate(store.vault(), [ANNA])
     assert store.vault().erase("p_nobody") == []
     assert store.vault().identity("p_anna1") is not None
-
-
-def test_what_was_erased_is_nowhere_on_the_disk(place: Place, store: Store) -> None:
-    vault = store.vault()
-    people = [("mlflow:prod", f"number {number:04d}", "person") for number in range(150)]
-    log = Log(store)
-    for number, person in enumerate(people):
-        (pseudonym,) = allocate(vault, [person]).values()
-        text = f"secret of {number:04d} ".encode() * (1 + number % 90)
-        log.write(mention(number, run(number)), sealed=[sealed(number, f"d{number}", pseudonym, None, text)])
-    erased = range(0, 150, 2)
-    assert b"secret of 0004 " in place.on_disk()
-    for number in erased:
-        vault.erase(f"p_number {number:04d}1")
-    disk = place.on_disk()
-    left = [
-        mark
-        for number in erased
-        for mark in (f"secret of {number:04d}", f"key of number {number:04d}", f"identity number {number:04d}")
-        if mark.encode() in disk
-    ]
-    assert left == []
-    assert b"secret of 0005 " in disk
