@@ -36,6 +36,7 @@ _SET_PASSWORD = "ALTER CURRENT USER SET PASSWORD FROM $old TO $new"
 _ANSWER = "RETURN 1"
 _LAST_LINES = 30
 
+# A database that goes from empty to full with every test would have its statements planned anew again and again.
 _CONF = """\
 server.bolt.enabled=true
 server.bolt.listen_address={host}:{port}
@@ -44,6 +45,7 @@ server.https.enabled=false
 server.memory.pagecache.size={page_cache}
 db.tx_log.preallocate=false
 dbms.usage_report.enabled=false
+dbms.cypher.min_replan_interval=10h
 internal.server.bolt.thread_pool_shutdown_wait_time=100ms
 """
 
