@@ -10,7 +10,7 @@ after the head it was opened on (``neo4j_reader``).
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import neo4j
@@ -79,14 +79,18 @@ class Neo4jStore:
     def begin(self) -> Iterator["Neo4jTransaction"]:
         """Begin a transaction; see the protocol."""
         with translated("recording", writing=True), self._session() as session:
-            transaction = Neo4jTransaction(session, self._known, self._observer)
+            transaction = Neo4jTransaction(session, self._known, self._observer, self._settle)
             try:
                 yield transaction
                 transaction.commit()
             finally:
                 transaction.end()
         self._known.take(transaction.rows)
-        self._settled = max(self._settled, transaction.size)
+        self._settle(transaction.size)
+
+    def _settle(self, size: int) -> None:
+        """Note that everything below ``size`` is visible as a whole."""
+        self._settled = max(self._settled, size)
 
     def _require_open(self) -> None:
         if self._closed:
@@ -110,7 +114,7 @@ class Neo4jStore:
         finally:
             self._leave()
 
-    _SETTLE: Final = "MATCH (h:LedgerHead {log: 'main'}) SET h.lock = 'reader' RETURN h.size"
+    _TAKE_LOCK: Final = "MATCH (h:LedgerHead {log: 'main'}) SET h.lock = 'reader' RETURN h.size"
 
     def _is_settled(self, ends: Ends) -> bool:
         """Tell whether the newest group is visible as a whole; the locks of its writer fall only when it is.
@@ -123,11 +127,11 @@ class Neo4jStore:
         with self._driver.session(database=self.address.database) as session:
             try:
                 with session.begin_transaction(timeout=_SETTLE_SECONDS) as probe:
-                    probe.run(self._SETTLE).consume()
+                    probe.run(self._TAKE_LOCK).consume()
                     probe.rollback()
             except neo4j.exceptions.Neo4jError:
                 return False  # another group is on its way: what stood before it is settled
-        self._settled = max(self._settled, ends.head.size)
+        self._settle(ends.head.size)
         return True
 
     def _enter(self) -> None:
@@ -194,8 +198,11 @@ class Neo4jTransaction:
             transaction.run(cls._WRITE, p=written).consume()
             transaction.rollback()
 
-    def __init__(self, session: neo4j.Session, known: Known, observer: Observer | None) -> None:
+    def __init__(
+        self, session: neo4j.Session, known: Known, observer: Observer | None, settle: Callable[[int], None]
+    ) -> None:
         self._session = session
+        self._settle = settle
         self._observer = observer
         self._transaction: neo4j.Transaction | None = None
         self._found: Head | None = None
@@ -224,6 +231,7 @@ class Neo4jTransaction:
             self._observer.begin()
         self._found = head_of(row[0])
         self.size = self._found.size
+        self._settle(self.size)  # the lock is ours, so whoever wrote before us is done
         return self._found, {known[0]: KnownReceipt(*known[1:]) for known in row[1]}
 
     def _require_head(self) -> Head:

@@ -10,7 +10,6 @@ from lineage_service.store.protocol import Store
 from lineage_service.store.sqlite import SqliteStore
 from tests.graphdb.session import running_server
 
-
 # What was migrated stays: to apply it again would take longer than most tests.
 _EMPTY = "MATCH (n) WHERE NOT n:Migration CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
 
