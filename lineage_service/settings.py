@@ -34,6 +34,9 @@ ELSEWHERE: Final[dict[str, str]] = {
     "LINEAGE_REQUIRE_NEO4J": "read by the tests",
     "LINEAGE_REQUIRE_BROWSER": "read by the tests",
     "LINEAGE_TEST_NEO4J_URL": "read by the tests",
+    "LINEAGE_TEST_NEO4J_USER": "read by the tests",
+    "LINEAGE_TEST_NEO4J_PASSWORD": "read by the tests",
+    "LINEAGE_TEST_NEO4J_CACHE": "read by the tests",
 }
 """Names of ours that other programs read."""
 
