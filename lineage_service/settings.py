@@ -38,6 +38,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "LINEAGE_TEST_NEO4J_URL": "read by the tests",
     "LINEAGE_TEST_NEO4J_USER": "read by the tests",
     "LINEAGE_TEST_NEO4J_PASSWORD": "read by the tests",
+    "LINEAGE_TEST_NEO4J_CACHE": "read by the tests",
 }
 """Names of ours that other programs read."""
 
