@@ -9,6 +9,7 @@ from lineage_service.store.protocol import Store
 from lineage_service.store.sqlite import SqliteStore
 from tests.graphdb.installation import empty_address
 
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where one empty ledger lives: ``open`` gives a store on it."""

@@ -33,12 +33,12 @@ def fact(second: int, word: str, *, by: Sender, who: str | None = None, **body: 
 
 
 def story() -> list[Incoming]:
-    """Return a model trained on a dataset from a commit, put into Production and deployed, and one mistake taken back."""
+    """Return a model trained from a commit on a dataset, put into Production, deployed, and one mistake taken back."""
     mlflow, catalogue, house = Sender("mlflow", "prod"), Sender("openlineage", "etl"), Sender("lineage", "house")
     named = {"model": MODEL, "version": "3", "created_ms": 1795392378318}
     sales = {"namespace": "s3://lake", "name": "sales", "version": "7", "roles": ["training"]}
     wrong = {"namespace": "s3://lake", "name": "sales", "version": "6", "roles": ["test"]}
-    run = {"run": "r1", "commit": {"sha": "ab" * 20, "repository": "https://git.example/team/credit"}}
+    run: dict[str, Any] = {"run": "r1", "commit": {"sha": "ab" * 20, "repository": "https://git.example/team/credit"}}
     taken_back = {"from": names.run("r1"), "type": "USED", "to": names.dataset_version("s3://lake", "sales", "6")}
     return [
         fact(1, "run.observed", by=mlflow, who="anna", **run, state="running", inputs=[sales]),
