@@ -3,17 +3,14 @@
 import copy
 import json
 import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from compose_spec import PyCompose
 
 from collectors.mlflow.settings import PluginSettings
-from lineage_service.cli.app import app as command_line
 from tests.architecture.test_distribution import PROJECT
 from tests.unit.packaging import composition
 from tests.unit.packaging.composition import dangling, named_volumes, read, variables_of, words
@@ -22,10 +19,6 @@ DOCUMENT = read()
 SERVICES: dict[str, dict[str, Any]] = DOCUMENT["services"]
 OURS = {name for name, service in SERVICES.items() if service["image"].startswith("lineage-")}
 BY_DEFAULT = {name for name, service in SERVICES.items() if not service.get("profiles")}
-HEAD = "\n".join(
-    line.removeprefix("#").strip()
-    for line in composition.FILE.read_text(encoding="utf-8").partition("\nname:")[0].splitlines()
-)
 # A name and a patch release; what runs is chosen, and never the newest of the day.
 PINNED = re.compile(r"[a-z][a-z0-9/-]*:(?:\d+\.\d+(?:\.\d+)?(?:-[a-z0-9.-]+)?|RELEASE\.[0-9TZ-]+)")
 SECRET_WORD = re.compile(r"PASSWORD|SECRET|TOKEN|KEY")
@@ -199,54 +192,6 @@ def test_a_variable_changes_what_it_says() -> None:
     ]  # fmt: skip
     git = read({"GIT_REPOSITORY": "/srv/models.git"})["services"]["git"]["volumes"][1]
     assert (git["source"], git["read_only"], git["bind"]) == ("/srv/models.git", True, {"create_host_path": False})
-
-
-def walk_to(arguments: list[str]) -> None:
-    """Follow a command line to its verb and let that read the rest; click's errors say what is unknown."""
-    command: Any = typer.main.get_command(command_line)
-    context = command.make_context("lineage", list(arguments), resilient_parsing=True)
-    rest = list(arguments)
-    while hasattr(command, "commands"):
-        name, command, rest = command.resolve_command(context, rest)
-        context = context.__class__(command, info_name=name, parent=context)
-    command.parse_args(context, rest)
-
-
-@pytest.mark.parametrize("name", sorted(OURS - {"mlflow", "bucket", "cli"}))
-def test_what_a_service_is_told_to_do_is_a_command_of_ours(name: str) -> None:
-    walk_to(SERVICES[name]["command"])
-    assert SERVICES[name].get("entrypoint") in (None, ["with-secrets", "lineage"])
-
-
-def test_a_command_that_is_none_would_be_seen() -> None:
-    with pytest.raises(Exception, match="No such option"):
-        walk_to(["collect", "mlflow", "http://mlflow:5000", "--evry", "300"])
-
-
-def commands_of_the_head() -> list[list[str]]:
-    """Give what the head comment tells to type after `docker compose`, word by word."""
-    found = re.findall(r"docker compose (.+?)(?:   .*)?$", HEAD.replace("&&", "\n"), re.MULTILINE)
-    return [shlex.split(command) for command in found]
-
-
-def test_the_commands_of_the_head_name_services_and_verbs_that_exist() -> None:
-    runs = [command for command in commands_of_the_head() if command[0] == "run"]
-    assert len(runs) == 5
-    for command in runs:
-        words_after = command[1 + len(["--rm", "-T"]) :]
-        assert command[1:3] == ["--rm", "-T"], "else the terminal would mix what is said with what is printed"
-        name, verb = words_after[0], words_after[1 : words_after.index(">")]
-        walk_to(verb)
-        assert name in OURS
-    started = [command for command in commands_of_the_head() if "up" in command]
-    assert [set(command) & set(SERVICES) for command in started] == [{"lineage"}, set(), {"git"}, {"embedded"}]
-
-
-def test_the_head_makes_every_secret_that_a_service_reads() -> None:
-    drawn = re.search(r"for name in ([a-z0-9_ ]+); do", HEAD)
-    assert drawn
-    tokens = [command[-1].removeprefix("secrets/") for command in commands_of_the_head() if ">" in command]
-    assert sorted({*drawn[1].split(), *tokens}) == sorted(DOCUMENT["secrets"])
 
 
 @pytest.mark.parametrize("app", [None, "none"])
