@@ -82,7 +82,7 @@ def test_a_command_that_is_told_names_services_and_verbs_that_exist(command: lis
 def test_the_head_of_the_compose_file_and_the_page_tell_the_same_way() -> None:
     page = of_the_page()
     assert [command for command in compose_commands(HEAD) if command not in page] == []
-    assert len(compose_commands(HEAD)) == 9
+    assert len(compose_commands(HEAD)) == 11
 
 
 @pytest.mark.parametrize("text", [HEAD, PAGE], ids=["head", "page"])

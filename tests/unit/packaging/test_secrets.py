@@ -116,7 +116,7 @@ def test_a_program_does_not_start_behind_a_secret_that_is_missing_or_feeble(fold
 
 
 def test_what_the_head_of_the_compose_file_draws_is_taken_by_all(folder: Path) -> None:
-    head = composition.FILE.read_text(encoding="utf-8").partition("docker compose run")[0]
+    head = composition.FILE.read_text(encoding="utf-8").partition("docker compose ")[0]
     lines = [line.removeprefix("#   ") for line in head.splitlines() if line.startswith("#   ")]
     assert run(["bash", "-euc", "umask 022\n" + "\n".join(lines)], folder).stderr == ""
     drawn = folder / "secrets"
