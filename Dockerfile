@@ -23,7 +23,7 @@ COPY pyproject.toml LICENSE README.md ./
 COPY graph_schema graph_schema
 COPY collectors collectors
 COPY lineage_service lineage_service
-RUN pip wheel --wheel-dir /wheels '.[server]'
+RUN pip wheel --wheel-dir /wheels '.[server,neo4j]'
 
 FROM wheels AS mlflow-wheels
 RUN pip wheel --wheel-dir /wheels-mlflow . 'mlflow[auth]==3.17.2' psycopg2-binary==2.9.13 boto3==1.44.8
@@ -87,7 +87,7 @@ CMD ["mlflow", "server", "--app-name", "lineage", "--host", "0.0.0.0", "--port",
 FROM base AS installed
 USER root
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-index --find-links /wheels 'lineage-service[server]'
+    pip install --no-cache-dir --no-index --find-links /wheels 'lineage-service[server,neo4j]'
 ENV LINEAGE_DATA_DIR=/var/lib/lineage/data \
     LINEAGE_KEYS_DIR=/var/lib/lineage/keys
 USER 10001:10001
