@@ -160,6 +160,9 @@ class PointQuery:
     """Which points: of ``subjects``, of one ``slot`` family (before the colon) and name.
 
     At least one of subjects and slot is given. ``start`` and ``stop`` bound the order key, half-open.
+
+    ``newest_of_each``, for which both are given: of the points of one subject and one name that are within the bounds
+    and pass the cut, only the last. ``limit`` counts what is left. It costs what the names cost, not the points.
     """
 
     subjects: Sequence[str] | None = None
@@ -169,6 +172,7 @@ class PointQuery:
     stop: bytes | None = None
     limit: int | None = None
     newest_first: bool = False
+    newest_of_each: bool = False
 
 
 @dataclass(frozen=True, slots=True)
