@@ -1,5 +1,7 @@
 """Points are found by subject and slot, in the order of what happened, each as it was set."""
 
+import pytest
+
 from graph_schema import names
 from graph_schema.changes import after_instant, order_key
 from graph_schema.fold.people import person_key
@@ -238,3 +240,10 @@ def test_a_limit_counts_the_newest_of_each_in_the_order_asked_for(store: Store) 
     Log(store).write(*(point(at, MODEL, f"alias:{at % 3}", at) for at in range(1, 10)))
     assert values_of(store, newest(MODEL, limit=2)) == [7, 8]
     assert values_of(store, newest(MODEL, limit=2, newest_first=True)) == [9, 8]
+
+
+def test_the_newest_of_each_is_asked_of_subjects_and_a_slot_together(store: Store) -> None:
+    Log(store).write(point(1, MODEL, "alias:a", 1))
+    for bounds in ({}, {"slot": "alias"}, {"subjects": [MODEL]}):
+        with pytest.raises(ValueError, match="a slot"):
+            points_of(store, PointQuery(newest_of_each=True, **bounds))  # type: ignore[arg-type]
