@@ -246,4 +246,4 @@ def test_the_newest_of_each_is_asked_of_subjects_and_a_slot_together(store: Stor
     Log(store).write(point(1, MODEL, "alias:a", 1))
     for bounds in ({}, {"slot": "alias"}, {"subjects": [MODEL]}):
         with pytest.raises(ValueError, match="a slot"):
-            points_of(store, PointQuery(newest_of_each=True, **bounds))  # type: ignore[arg-type]
+            points_of(store, PointQuery(newest_of_each=True, **bounds))
