@@ -17,6 +17,7 @@ from collectors.delivery.errors import (
 )
 from collectors.delivery.memory import MemorySpool
 from collectors.delivery.receipts import Receipts
+from collectors.delivery.spans import Spans
 from collectors.delivery.spool import Batch, Claim, Entry, Spool
 from collectors.delivery.token import Token
 from collectors.delivery.waiting import Waiting
@@ -32,6 +33,7 @@ __all__ = [
     "NotAcknowledgedError",
     "Receipts",
     "Request",
+    "Spans",
     "Spool",
     "SpoolError",
     "SpoolFullError",

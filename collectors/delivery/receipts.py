@@ -17,16 +17,20 @@ import orjson
 
 from collectors.delivery import files
 
+UNKNOWN_LOG: Final = ""
+"""A log that gave receipts without a checkpoint, and so without its name."""
+
 _LINES: Final = 3
 _log = logging.getLogger("lineage.delivery")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Size and root (base64) of a log, as its note states them."""
+    """Size and root (base64) of a log, as its note states them, and the name that no other log has."""
 
     size: int
     root: str
+    log: str
 
 
 def read_note(note: object) -> Seen | None:
@@ -36,7 +40,7 @@ def read_note(note: object) -> Seen | None:
     lines = note.split("\n")
     if len(lines) < _LINES or not (lines[1].isascii() and lines[1].isdecimal()):
         return None
-    return Seen(int(lines[1]), lines[2])
+    return Seen(int(lines[1]), lines[2], lines[0])
 
 
 class Receipts:
@@ -66,6 +70,14 @@ class Receipts:
     def checkpoint(self) -> Seen | None:
         """Size and root of the newest checkpoint seen."""
         return read_note(self._state.get("checkpoint"))
+
+    @property
+    def log(self) -> str | None:
+        """The name of the log that gave the receipts; None before the first, ``UNKNOWN_LOG`` if none named it."""
+        seen = self.checkpoint
+        if seen is not None:
+            return seen.log
+        return None if self.last is None else UNKNOWN_LOG
 
     def header(self) -> dict[str, str]:
         """Return the header that tells the service which checkpoint we saw; empty if none."""

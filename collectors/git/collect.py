@@ -8,12 +8,14 @@ Rules kept here:
 - A shallow clone is a gap and is reported as one. When it is deepened later, what appears below the old edge is read.
 - A commit whose descendants were recorded and then removed from the repository may be given again: facts are the same
   then, and the service knows them again.
+- The report of a read speaks of all reads since the first that joins. A first read covers nothing yet: it says how
+  things stand, not since when it would have seen them change.
 - Commits stream through; refs are held in memory.
 """
 
 import dataclasses
 import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -66,12 +68,20 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Wire events to deliver together, and the cursor to keep once they are on disk. ``last`` ends the read."""
+    """Wire events to deliver together, and the cursor to keep once they are on disk.
+
+    ``covered`` (microseconds) is what the report of the batch that ends the read says, None before.
+    """
 
     events: list[dict[str, Any]]
     cursor: str
     summary: Summary
-    last: bool = False
+    covered: tuple[int, int] | None = None
+
+    @property
+    def last(self) -> bool:
+        """Whether the read ends with it."""
+        return self.covered is not None
 
 
 @dataclass(slots=True)
@@ -102,6 +112,7 @@ class _Read:
     reach: Reach
     frontier: Frontier
     summary: Summary
+    beginning: Callable[[int], int]
     problems: _Problems = field(default_factory=_Problems)
 
     def batches(self) -> Generator[Batch, None, None]:
@@ -121,8 +132,9 @@ class _Read:
         if len(held) == self.choices.batch:
             yield Batch(held, self._on_the_way(), dataclasses.replace(self.summary))
             held = []
-        cursor = self._at_the_end()
-        yield Batch([*held, self._report(cursor)], cursor, self.summary, last=True)
+        cursor, read_before = self._at_the_end(), self.before.read_at if self.before else None
+        begun = self.now if read_before is None else self.beginning(read_before)
+        yield Batch([*held, self._report(begun, cursor)], cursor, self.summary, covered=(begun, self.now))
 
     def _commits(self) -> Iterator[list[dict[str, Any]]]:
         """Give the facts of each commit: first what came to light below an old edge, then what is new."""
@@ -155,9 +167,9 @@ class _Read:
             self.reach.asked, tuple(self.reach.missing),
         ).to_text()  # fmt: skip
 
-    def _report(self, cursor: str) -> dict[str, Any]:
+    def _report(self, begun: int, cursor: str) -> dict[str, Any]:
         digest = f"sha256:{hashlib.sha256(cursor.encode()).hexdigest()}"
-        return report_event(self.now, self.before.read_at if self.before else None, digest, self.problems.text())
+        return report_event(begun, self.now, digest, self.problems.text())
 
     def note_gaps(self) -> None:
         """Note what is missing from the beginning."""
@@ -176,8 +188,18 @@ class _Read:
             )
 
 
+def _alone(read_before: int) -> int:
+    """Stand for reports that each speak of the time since the read before."""
+    return read_before
+
+
 def collect(
-    repository: Path, since: str | None, now: int, ask: Ask, choices: Choices = Choices()
+    repository: Path,
+    since: str | None,
+    now: int,
+    ask: Ask,
+    choices: Choices = Choices(),
+    beginning: Callable[[int], int] = _alone,
 ) -> Generator[Batch, None, None]:
     """Give what a repository holds and a cursor does not know, at most ``choices.batch`` events at a time.
 
@@ -187,6 +209,7 @@ def collect(
         now: when this read begins, in microseconds since 1970.
         ask: how to learn which commits runs name.
         choices: what is read.
+        beginning: gives where the reads began that join the one which ended at an instant (``Spans.beginning``).
 
     Raises:
         GitError: if the repository cannot be read, or the cursor is none, or lies in the future.
@@ -199,7 +222,7 @@ def collect(
         reaches=bool(reach.wanted or reach.known),
         expected=_expected(opened, reach) if choices.counted else None,
     )  # fmt: skip
-    read = _Read(opened, before, now, choices, reach, Frontier(set(reach.known)), summary)
+    read = _Read(opened, before, now, choices, reach, Frontier(set(reach.known)), summary, beginning)
     read.note_gaps()
     yield from read.batches()
 

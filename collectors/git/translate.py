@@ -101,13 +101,10 @@ def branch_event(
     return _event("branch.moved", read_at, {}, {"assurance": "observed"}, body)
 
 
-def report_event(read_at: int, before: int | None, cursor_digest: str, problem: str | None) -> dict[str, Any]:
-    """Return the report of one read: it covers the time from the read before to the beginning of this one.
-
-    A first read covers nothing yet: it says how things stand, not since when it would have seen them change.
-    """
+def report_event(begun: int, read_at: int, cursor_digest: str, problem: str | None) -> dict[str, Any]:
+    """Return the report of one read: it covers the time from ``begun`` to the beginning of this read."""
     body = {
-        "covered_from": times.format_time(read_at if before is None else before),
+        "covered_from": times.format_time(begun),
         "covered_to": times.format_time(read_at),
         "cursor": cursor_digest,
         "problem": problem,

@@ -1,8 +1,9 @@
 """The heartbeat: which stretch of time was seen without a hole, told every half minute by the process that drains.
 
-Reports of one run of the server join each other whatever worker sends them, since the end of the last one is kept in
-the spool's folder. What could not be recorded is a hole: the report ends where it begins, and the next one starts
-behind it.
+A report begins where the watch began: when this run of the server did, or where the last hole ended. That is so
+whatever worker sends it, since span and end of the last one are kept in the spool's folder; without a folder each
+worker watches and reports for itself. What could not be recorded is a hole: the report ends where it begins, and the
+next one starts behind it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from collectors.delivery import Waiting, files
+from collectors.delivery import Spans, Waiting, files
 from collectors.mlflow.act import present
 from collectors.mlflow.intents import Intent
 from graph_schema.times import MICROS_PER_SECOND, format_time
@@ -121,7 +122,7 @@ class MemoryProblems:
 
 
 class Heartbeat:
-    """Spools ``collector.reported``. ``clock`` gives microseconds since 1970; ``boot`` names this run of the server."""
+    """Spools ``collector.reported``. ``clock`` gives microseconds since 1970."""
 
     def __init__(
         self,
@@ -129,25 +130,22 @@ class Heartbeat:
         problems: Troubles,
         journal: Journal,
         clock: Callable[[], int],
-        boot: str,
+        spans: Spans,
         *,
-        folder: Path | None = None,
         is_known: Callable[[Intent], bool] = _any,
     ) -> None:
         """Coverage begins now, unless another worker of this run of the server began it before.
 
-        ``folder``: where workers tell each other how far they covered; without one each covers for itself.
+        ``spans``: of this run of the server, where workers tell each other how far they covered.
         ``is_known`` tells whether MLflow has what an intent was about.
         """
-        self._folder = folder
-        self._reached: int | None = None
+        self._spans = spans
         self._standing = ""
         self._is_known = is_known
         self._spool = spool
         self._problems = problems
         self._journal = journal
         self._clock = clock
-        self._boot = boot
         self._began = clock()
         self._told_at = 0
         self._looked_at = 0
@@ -176,41 +174,27 @@ class Heartbeat:
         self._last.set()
 
     def report(self) -> bool:
-        """Report what was covered since the last report of any worker; SpoolError if that cannot be spooled.
+        """Report the span up to now, if it grew since the last report of any worker; SpoolError if the disk refuses.
 
         Returns whether there was anything to report yet: the first report of a server comes within seconds.
         """
         now = self._clock()
         self._note_unsettled(now)
-        start, end = self._start(), now - MARGIN
+        reached = self._spans.reached
+        start, end = self._began if reached is None else reached, now - MARGIN
         if end <= start:
             return False
+        begun = self._spans.beginning(start)
         problems = self._problems.take()
-        covered_to, following = end, end
-        if problems:
-            covered_to = min(max(start, min(one.started for one in problems)), end)
-            following = max(covered_to, *(one.ended for one in problems))
+        covered_to, following = _around(problems, start, end)
         try:
-            self._spool.append([self._fact(now, start, covered_to, problems)])
+            self._spool.append([self._fact(now, begun, covered_to, problems)])
         except Exception:
             for one in problems:
                 self._problems.note(one)
             raise
-        self._keep(following)
+        self._spans.keep(begun if following == covered_to else following, following)
         return True
-
-    def _keep(self, reached: int) -> None:
-        self._reached = reached
-        if self._folder is not None:
-            state = {"boot": self._boot, "covered_to": reached}
-            files.replace_durably(self._folder / "coverage.json", orjson.dumps(state))
-
-    def _start(self) -> int:
-        if self._folder is None:
-            return self._began if self._reached is None else self._reached
-        path = self._folder / "coverage.json"
-        state = orjson.loads(path.read_bytes()) if path.exists() else {}
-        return int(state["covered_to"]) if state.get("boot") == self._boot else self._began
 
     def _note_unsettled(self, now: int) -> None:
         """Tell of each intent whose process died: as a fact about what it was aimed at, and as a hole."""
@@ -238,3 +222,12 @@ class Heartbeat:
             "actor": {"assurance": "system"},
             "body": present(body),
         }
+
+
+def _around(problems: Sequence[Problem], start: int, end: int) -> tuple[int, int]:
+    """Return where the hole begins and ends that problems make between two instants; both are the end without one."""
+    if not problems:
+        return end, end
+    hole = min(max(start, min(one.started for one in problems)), end)
+    behind = max(hole, *(one.ended for one in problems))
+    return (hole, behind) if behind > hole else (end, end)

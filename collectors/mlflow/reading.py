@@ -7,8 +7,8 @@ Rules kept here:
 - The moment of a read is taken when all pages were read, and movement is looked at once more after it, until two looks
   a second apart agree. So each stage and alias held at that moment, whatever moved while pages were read.
 - What is not met is asked for by its name before it is said to be gone.
-- The report of a read joins the one before, and comes only with a whole read: one that failed leaves the time since
-  uncovered until another succeeds.
+- The report of a read speaks of all reads since the first that joins, and comes only with a whole read: one that failed
+  leaves the time since uncovered until another succeeds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from collectors.delivery import Spans
 from collectors.mlflow.connection import MlflowError
 from collectors.mlflow.existing import Existing, Row, Rows, readable
 from collectors.mlflow.hand_over import read_ahead
@@ -77,7 +78,10 @@ class Count:
 
 @dataclass(slots=True)
 class Reading:
-    """Reads one server for one registry. ``append`` spools facts; ``clock`` gives microseconds since 1970."""
+    """Reads one server for one registry. ``append`` spools facts; ``clock`` gives microseconds since 1970.
+
+    ``spans``: those of the spool, where it is kept how far back its reads join.
+    """
 
     existing: Existing
     memory: Memory
@@ -87,6 +91,7 @@ class Reading:
     sleep: Callable[[float], object]
     wanted: Wanted = field(default_factory=Wanted)
     progress: Callable[[Count], None] = lambda _count: None
+    spans: Spans = field(default_factory=Spans)
     count: Count = field(default_factory=Count)
     _look: Look = field(init=False)
     _number: int = 0
@@ -240,13 +245,15 @@ class Reading:
         now = registered.aliases()
         facts = [*gone.facts, *stages_changed(moment, registered.moved), *aliases_changed(moment, now, before)]
         self._append(facts)
-        self.append([self._report(moment)])
+        at = moment.look.began
+        begun = at if self._before is None else self.spans.beginning(self._before)
+        self.append([self._report(begun, at)])
         for kind, things in (("alias", {**dict.fromkeys(before), **now}), ("stage", registered.moved)):
             for key, value in things.items():
                 gone.remember(kind, key, value)
-        at = moment.look.began
         noted = {"moment": at, "met": sum(self.count.met.values())} | ({"thorough": at} if thorough else {})
         self.memory.conclude(gone.values, self._number, noted)
+        self.spans.keep(begun, at)
 
     def _settled(self, registered: Registered) -> Moment:
         """Return a moment at which all movement was so: looked at before and after, until two looks agree."""
@@ -290,16 +297,15 @@ class Reading:
                 gone.remember("logged_model", name, None)
                 gone.facts.append(logged_model_gone(moment, name))
 
-    def _report(self, moment: Moment) -> Fact:
-        """Return the report: covered from the moment before to this one; a first read covers nothing yet."""
-        at = moment.look.began
+    def _report(self, begun: int, at: int) -> Fact:
+        """Return the report: covered from the first moment that joins to this one; a first read covers nothing yet."""
         told = list(self.count.problems)
         if self.wanted.experiments is not None:
             told.append("only some experiments are read")
         if self.wanted.since is not None:
             told.append(f"runs begun before {format_time(self.wanted.since)} are not read")
         body = {
-            "covered_from": format_time(at if self._before is None else self._before),
+            "covered_from": format_time(begun),
             "covered_to": format_time(at),
             "problem": "\n".join(told)[:16_000] or None,
         }

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 
-from collectors.delivery import Courier, Delivery, SpoolError
+from collectors.delivery import Courier, Delivery, Spans, SpoolError
 from collectors.mlflow import afterwards, state
 from collectors.mlflow.accounts import read_rights
 from collectors.mlflow.act import Act, Before
@@ -69,9 +69,8 @@ class Recorder:
         self._outbox = outbox_of(settings, clock)
         self._spool, self._journal, self._problems = self._outbox.spool, self._outbox.journal, self._outbox.problems
         folder = self._outbox.folder
-        self._heartbeat = Heartbeat(
-            self._spool, self._problems, self._journal, clock, boot, folder=folder, is_known=_is_known
-        )
+        spans = Spans(folder, self._outbox.receipts, boot)
+        self._heartbeat = Heartbeat(self._spool, self._problems, self._journal, clock, spans, is_known=_is_known)
         self._rights = RightsWatch(folder, read_rights, self._issuer, clock)
         delivery = Delivery(settings.url, settings.token, self._spool, receipts=self._outbox.receipts)
         gather = GATHER_SECONDS if folder is not None else 0.0
@@ -109,7 +108,7 @@ class Recorder:
     def remark(self, text: str) -> None:
         """Note that a detail could not be read, for the next report; no hole: whatever happened is on record.
 
-        It is dated before the margin of reports, so that it cuts one in two and leaves nothing out between them.
+        It is dated before the margin of reports and lasts no time, so that a report tells it and goes on behind it.
         """
         at = self._clock() - MARGIN
         self._problems.note(Problem(text, at, at))

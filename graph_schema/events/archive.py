@@ -98,7 +98,9 @@ class SourceRetired(Event):
 class CollectorReportedBody(Body):
     """What a collector has seen without a hole, how far it got, and how its clock differs from ours.
 
-    ``covered_from`` to ``covered_to`` is half-open; a report that does not join the one before is a gap.
+    ``covered_from`` to ``covered_to`` is half-open; what no report covers is a gap. Each report of an uninterrupted
+    watch may name where that began. The newest then says it for all of them, and if all are made equally long after
+    their ``covered_to``, a question reads that one alone.
     """
 
     covered_from: Time

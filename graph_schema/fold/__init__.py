@@ -12,7 +12,7 @@ from graph_schema import names, times
 from graph_schema.changes import Changes, order_key
 from graph_schema.fold import archive, code, columns, data, model, movement, people, run, validation
 
-FOLD_VERSION: Final = 2
+FOLD_VERSION: Final = 3
 """Grows when the same record gives other changes; a store folded by another version is rebuilt."""
 
 _FOLDS: Final[dict[str, Callable[[Mapping[str, Any], Changes], None]]] = {

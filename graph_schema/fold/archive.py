@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from graph_schema import names
+from graph_schema import names, times
 from graph_schema.changes import Changes
 from graph_schema.kinds import Edge
 
@@ -48,11 +48,16 @@ def fold_source_retired(record: Mapping[str, Any], changes: Changes) -> None:
 
 
 def fold_reported(record: Mapping[str, Any], changes: Changes) -> None:
-    """Fold the interval a collector says it covered."""
+    """Fold the interval a collector says it covered, under the name of the span that it belongs to.
+
+    The name is the beginning (microseconds, 18 digits) and how long after its end the report was made, with a sign.
+    So reports of one name begin together, and the one made later reaches further: the newest says what all of them say.
+    """
     body = record["body"]
+    begun, reached = times.parse_time(body["covered_from"]), times.parse_time(body["covered_to"])
     value = {name: body[name] for name in ("covered_from", "covered_to", "cursor", "spooled") if name in body}
     value["clock_offset_us"] = body.get("clock_offset_us", 0)
-    changes.point(changes.source, "covered", value)
+    changes.point(changes.source, f"covered:{begun:018d}{changes.at - reached:+d}", value)
 
 
 def fold_withdrawn(record: Mapping[str, Any], changes: Changes) -> None:

@@ -7,6 +7,10 @@ is not known to be complete until each source has reported past it; the coverage
 A source that was retired answers for the time before that, to the last moment: who stopped reporting long before it
 was retired leaves the time between unproven. Of what happened later it is not asked, and not listed. A time at which
 nobody looked any more is proven by nobody.
+
+What a source covered is the union of all that it reported by N. Of reports that begin together the one that reaches
+furthest says it for all, and it is the newest of its name (``graph_schema.fold.archive.fold_reported``): so only that
+one is read, and the cost follows the spans that were watched without a hole, not the reports of them.
 """
 
 from dataclasses import dataclass
@@ -19,7 +23,7 @@ from graph_schema.changes import instant_of
 from graph_schema.kinds import Kind
 from lineage_service.queries.asking import Asking
 from lineage_service.queries.writes import registers_of
-from lineage_service.store.protocol import Point, PointQuery
+from lineage_service.store.protocol import PointQuery
 
 LINEAGE = frozenset({"code", "data", "run", "model"})
 MOVEMENT = frozenset({"movement"})
@@ -78,20 +82,22 @@ def _retired(asking: Asking, sources: list[str]) -> dict[str, int]:
     """Return the sources that are retired by now, and since when (microseconds)."""
     if not sources:
         return {}
-    last: dict[str, Point] = {}
-    for point in asking.reader.points(PointQuery(subjects=sources, slot="registered"), asking.whenever):
-        if point.subject not in last or last[point.subject].order < point.order:
-            last[point.subject] = point
-    return {key: instant_of(point.order) for key, point in last.items() if not point.value["is"]}
+    query = PointQuery(subjects=sources, slot="registered", newest_of_each=True)
+    found = asking.reader.points(query, asking.whenever)
+    return {point.subject: instant_of(point.order) for point in found if not point.value["is"]}
 
 
 def _covered(asking: Asking, sources: list[str]) -> dict[str, list[_Interval]]:
-    """Return the intervals that each source reported, in order of their beginnings."""
+    """Return intervals whose union is what each source reported, in order of their beginnings.
+
+    A report whose end lies before its beginning covers nothing, there.
+    """
     found: dict[str, list[_Interval]] = {key: [] for key in sources}
     if sources:
-        for point in asking.reader.points(PointQuery(subjects=sources, slot="covered"), asking.whenever):
-            span = (times.parse_time(point.value["covered_from"]), times.parse_time(point.value["covered_to"]))
-            found[point.subject].append(span)
+        query = PointQuery(subjects=sources, slot="covered", newest_of_each=True)
+        for point in asking.reader.points(query, asking.whenever):
+            begun, reached = times.parse_time(point.value["covered_from"]), times.parse_time(point.value["covered_to"])
+            found[point.subject].append((begun, max(begun, reached)))
     return {key: sorted(intervals) for key, intervals in found.items()}
 
 

@@ -24,14 +24,18 @@ class Heartbeat:
 
 def newest_heartbeat(reader: Reader, source: str) -> Heartbeat | None:
     """Return the newest report of a source (a node key); None if it never reported."""
-    return next(heartbeats(reader, source, 1), None)
+    query = PointQuery(subjects=[source], slot="covered", limit=1, newest_first=True, newest_of_each=True)
+    return next(map(_read, reader.points(query, _now(reader))), None)
 
 
 def heartbeats(reader: Reader, source: str, most: int) -> Iterator[Heartbeat]:
     """Give at most so many reports of a source, the newest first."""
-    cut = Cut(END_OF_TIME - 1, reader.head().size - 1)
     query = PointQuery(subjects=[source], slot="covered", limit=most, newest_first=True)
-    return map(_read, reader.points(query, cut))
+    return map(_read, reader.points(query, _now(reader)))
+
+
+def _now(reader: Reader) -> Cut:
+    return Cut(END_OF_TIME - 1, reader.head().size - 1)
 
 
 def _read(point: Point) -> Heartbeat:

@@ -106,7 +106,8 @@ class Sightings:
 
     def _skew(self, source: str) -> int:
         if source not in self._skews:
-            points = self.asking.reader.points(PointQuery(subjects=[source], slot="covered"), self.asking.cut)
+            query = PointQuery(subjects=[source], slot="covered", newest_of_each=True)
+            points = self.asking.reader.points(query, self.asking.cut)
             self._skews[source] = abs(int(points[-1].value["clock_offset_us"])) if points else 0
         return self._skews[source]
 

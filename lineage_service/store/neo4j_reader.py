@@ -5,7 +5,7 @@ one row with a list, because the server takes longer to hand over a row than to 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Final
 
 import neo4j
@@ -30,9 +30,8 @@ from lineage_service.store.protocol import (
 _NO_LIMIT: Final = 2**62
 _CROWD: Final = 16
 """Repeats of one node that are read as they are; of a node with more, most are passed over."""
-_LAST_ORDER: Final = "g"
-"""After every order key, which is hex."""
-_BY_ORDER: Final = attrgetter("order", "n")
+_JUMPS: Final = 32
+"""Names that are looked up one by one before the points of all others are read."""
 
 
 class Neo4jReader:
@@ -246,12 +245,61 @@ class Neo4jReader:
             return []
         if query.slot is None:
             rows = self._one(self._POINTS_OF, **bounds, subjects=subjects)
+        elif query.newest_of_each:
+            rows = [row for subject in subjects for row in self._newest_of_each(subject, query, bounds)]
         elif query.name is None:
             rows = self._one(self._POINTS_OF_SLOT, **bounds, subjects=subjects, slot=query.slot)
         else:
             rows = self._one(self._POINTS_OF_NAME, **bounds, subjects=subjects, slot=query.slot)
         rows.sort(key=itemgetter(3, 4), reverse=query.newest_first)
         return [_point(row) for row in rows[: query.limit]]
+
+    _NEWEST_OF_NAME: Final = """
+        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+        WHERE p.subject = $subject AND p.slot = $slot AND p.name = $name AND p.ord >= $start AND p.ord < $stop
+          AND p.seq <= $known
+        WITH p ORDER BY p.subject DESC, p.slot DESC, p.name DESC, p.ord DESC, p.n DESC LIMIT 1
+        RETURN [p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value]
+    """
+    # The next name, and the last point of it that passes: null if none does.
+    _NEXT_NAME: Final = """
+        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+        WHERE p.subject = $subject AND p.slot = $slot AND p.name > $after AND p.ord >= ''
+        WITH p.name AS next ORDER BY p.subject, p.slot, p.name LIMIT 1
+        OPTIONAL CALL (next) {
+          MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+          WHERE p.subject = $subject AND p.slot = $slot AND p.name = next AND p.ord >= $start AND p.ord < $stop
+            AND p.seq <= $known
+          RETURN p ORDER BY p.subject DESC, p.slot DESC, p.name DESC, p.ord DESC, p.n DESC LIMIT 1
+        }
+        RETURN [next, p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value]
+    """
+    _AFTER_NAME: Final = """
+        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+        WHERE p.subject = $subject AND p.slot = $slot AND p.name > $after AND p.ord >= $start AND p.ord < $stop
+          AND p.seq <= $known
+        RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
+    """
+
+    def _newest_of_each(self, subject: str, query: PointQuery, bounds: dict[str, Any]) -> list[list[Any]]:
+        """Return each name's last point: jumping from name to name while they are few, else by reading the rest.
+
+        A jump is a way to the server, so a subject with very many names costs less when its points are read.
+        """
+        given = {**bounds, "subject": subject, "slot": query.slot}
+        named = self._one(self._NEWEST_OF_NAME, **{**given, "name": query.name or ""})
+        found = [] if named is None else [named]
+        if query.name is not None:
+            return found
+        after = ""  # which comes before all other names
+        for _ in range(_JUMPS):
+            row = self._one(self._NEXT_NAME, **given, after=after)
+            if row is None:
+                return found
+            after = row[0]
+            if row[1] is not None:
+                found.append(row[1:])
+        return found + _last_of_each(self._one(self._AFTER_NAME, **given, after=after))
 
     _HASHES: Final = """
         MATCH (r:Record) WHERE r.log = 'main' AND r.seq >= $first AND r.seq < $stop
@@ -288,6 +336,11 @@ def _record(row: neo4j.Record) -> StoredRecord:
 def _stop_of(cut: Cut) -> str:
     """Return the first order key after the cut's instant, as hex."""
     return after_instant(cut.as_of).hex()
+
+
+def _last_of_each(rows: list[list[Any]]) -> list[list[Any]]:
+    """Return of each name the row that is last by order key and number."""
+    return list({row[2]: row for row in sorted(rows, key=itemgetter(3, 4))}.values())
 
 
 def _point(row: list[Any]) -> Point:

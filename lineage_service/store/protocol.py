@@ -160,6 +160,12 @@ class PointQuery:
     """Which points: of ``subjects``, of one ``slot`` family (before the colon) and name.
 
     At least one of subjects and slot is given. ``start`` and ``stop`` bound the order key, half-open.
+
+    ``newest_of_each``, for which both are given: of the points of one subject and one name that are within the bounds
+    and pass the cut, only the last. ``limit`` counts what is left. It costs what the names cost, not the points.
+
+    Raises:
+        ValueError: if what is needed is not given.
     """
 
     subjects: Sequence[str] | None = None
@@ -169,6 +175,13 @@ class PointQuery:
     stop: bytes | None = None
     limit: int | None = None
     newest_first: bool = False
+    newest_of_each: bool = False
+
+    def __post_init__(self) -> None:
+        if self.subjects is None and self.slot is None:
+            raise ValueError("name subjects, a slot, or both")
+        if self.newest_of_each and (self.subjects is None or self.slot is None):
+            raise ValueError("the newest of each is asked of subjects and a slot")
 
 
 @dataclass(frozen=True, slots=True)

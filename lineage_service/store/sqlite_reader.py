@@ -280,6 +280,21 @@ class SqliteReader:
         FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN point p ON p.subject = s.id
         WHERE p.slot = ?6 AND +p.ord >= ?2 AND +p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
     """
+    # Jumps from each name to the next, and takes the last point of it that passes.
+    _NEWEST_OF_EACH: Final = """
+        WITH RECURSIVE named(place, subject, name) AS (
+          SELECT j.key, s.id, (SELECT min(p.name) FROM point p WHERE p.subject = s.id AND p.slot = ?6)
+          FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value
+          UNION ALL
+          SELECT m.place, m.subject,
+            (SELECT min(p.name) FROM point p WHERE p.subject = m.subject AND p.slot = ?6 AND p.name > m.name)
+          FROM named m WHERE m.name IS NOT NULL)
+        SELECT m.place, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value
+        FROM named m CROSS JOIN point p ON p.subject = m.subject AND p.slot = ?6 AND p.name = m.name
+        WHERE (?5 IS NULL OR m.name = ?5) AND (p.ord, p.n) = (
+          SELECT q.ord, q.n FROM point q WHERE q.subject = m.subject AND q.slot = ?6 AND q.name = m.name
+          AND q.ord >= ?2 AND q.ord < ?3 AND q.seq <= ?4 ORDER BY q.ord DESC, q.n DESC LIMIT 1)
+    """
     _POINTS_IN_SLOT: Final = """
         SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
         FROM point p INDEXED BY point_by_slot CROSS JOIN node s ON s.id = p.subject LEFT JOIN node a ON a.id = p.actor
@@ -310,6 +325,8 @@ class SqliteReader:
         keys = list(dict.fromkeys(subjects))
         if query.slot is None:
             rows = self._connection.execute(self._POINTS_OF, (_array(keys), *bounds))
+        elif query.newest_of_each:
+            rows = self._connection.execute(self._NEWEST_OF_EACH, (_array(keys), *bounds, query.slot))
         else:
             rows = self._connection.execute(self._POINTS_OF_SLOT, (_array(keys), *bounds, query.slot))
         found = sorted(rows, key=_BY_ORDER, reverse=query.newest_first)[: query.limit]

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks import bench_append, bench_memory, bench_plugin, bench_read
+from tests.benchmarks import bench_append, bench_coverage, bench_memory, bench_plugin, bench_read
 from tests.benchmarks.figures import Figure, load_now, machine
 from tests.benchmarks.load import Loaded, Size, load
 
@@ -46,6 +46,7 @@ def _take(word: str, how: str) -> list[Figure]:
         "read": lambda: [
             *bench_read.measure(_graph(size), scale),
             *bench_read.named_only(_graph(dataclasses.replace(size, unnamed_every=0)), scale),
+            *bench_coverage.measure(scale),
         ],
         "memory": lambda: bench_memory.measure(_RECORDS[how]),
         "plugin": lambda: bench_plugin.measure(scale),

@@ -1,5 +1,7 @@
 """Points are found by subject and slot, in the order of what happened, each as it was set."""
 
+import pytest
+
 from graph_schema import names
 from graph_schema.changes import after_instant, order_key
 from graph_schema.fold.people import person_key
@@ -169,3 +171,79 @@ def test_a_late_point_lands_where_it_belongs(store: Store) -> None:
     log.write(point(20, MODEL, "stage", "b"))
     assert values_of(store, PointQuery(slot="stage")) == ["a", "b", "c"]
     assert values_of(store, PointQuery(slot="stage", limit=1, newest_first=True), Cut(25, 9)) == ["b"]
+
+
+# ------------------------------------------------------------------------------------------------- the newest of each
+
+
+def newest(*subjects: str, slot: str = "alias", **bounds: object) -> PointQuery:
+    """Return the query for the newest point of each name of a slot."""
+    return of(*subjects, slot=slot, newest_of_each=True, **bounds)
+
+
+def test_of_each_name_only_the_newest_point_is_given_when_asked(store: Store) -> None:
+    Log(store).write(*(point(at, MODEL, f"alias:{at % 3}", at) for at in (5, 1, 9, 4, 2, 7, 3, 8, 6)))
+    assert values_of(store, newest(MODEL)) == [7, 8, 9]
+    assert values_of(store, newest(MODEL, name="1")) == [7]
+    assert values_of(store, newest(MODEL, name="x")) == []
+
+
+def test_the_newest_of_each_is_the_one_of_each_subject(store: Store) -> None:
+    Log(store).write(
+        point(1, MODEL, "alias:a", 1),
+        point(2, OTHER_MODEL, "alias:a", 2),
+        point(4, OTHER_MODEL, "alias:a", 4),
+        point(3, MODEL, "alias:a", 3),
+        point(5, OTHER_MODEL, "alias:b", 5),
+        point(6, MODEL, "stage", 6),
+    )
+    assert values_of(store, newest(MODEL, OTHER_MODEL)) == [3, 4, 5]
+    assert values_of(store, newest(MODEL, MODEL)) == [3]
+    assert values_of(store, newest(run(1))) == []
+    assert values_of(store, newest()) == []
+
+
+def test_a_slot_without_a_name_has_a_newest_point_too(store: Store) -> None:
+    Log(store).write(*(point(at, MODEL, slot, at) for at, slot in enumerate(("alias", "alias:", "alias: ", "alias:é"))))
+    assert values_of(store, newest(MODEL)) == [1, 2, 3]
+    assert values_of(store, newest(MODEL, slot="stage")) == []
+
+
+def test_the_newest_of_each_is_given_as_it_was_set(store: Store) -> None:
+    change = fact(7, actor=ANNA, order=3, id=event_id(10**9))
+    slot = f"live:{MODEL}"
+    change.point(MODEL, slot, {"is": "first"})
+    change.point(MODEL, slot, {"is": "second"})
+    Log(store).write(fact(1), point(6, MODEL, slot, "older"), change)
+    order = order_key(7, MLFLOW, 3, event_id(10**9))
+    assert points_of(store, newest(MODEL, slot="live")) == [Point(MODEL, slot, order, 1, 2, ANNA, {"is": "second"})]
+
+
+def test_the_newest_of_each_is_the_newest_that_passes_the_cut(store: Store) -> None:
+    log = Log(store)
+    log.write(point(10, MODEL, "alias:a", 10), point(30, MODEL, "alias:a", 30), point(5, MODEL, "alias:b", 5))
+    log.write(point(20, MODEL, "alias:a", 20), point(40, MODEL, "alias:b", 40))
+    assert values_of(store, newest(MODEL)) == [30, 40]
+    assert values_of(store, newest(MODEL), Cut(29, 9)) == [5, 20]
+    assert values_of(store, newest(MODEL), Cut(29, 2)) == [5, 10]
+    assert values_of(store, newest(MODEL), Cut(EVER, 0)) == [10]
+    assert values_of(store, newest(MODEL), Cut(4, 9)) == []
+
+
+def test_the_newest_of_each_is_the_newest_within_the_range(store: Store) -> None:
+    Log(store).write(*(point(at, MODEL, f"alias:{at % 2}", at) for at in range(1, 9)))
+    assert values_of(store, newest(MODEL, start=after_instant(1), stop=after_instant(5))) == [4, 5]
+    assert values_of(store, newest(MODEL, start=after_instant(7))) == [8]
+
+
+def test_a_limit_counts_the_newest_of_each_in_the_order_asked_for(store: Store) -> None:
+    Log(store).write(*(point(at, MODEL, f"alias:{at % 3}", at) for at in range(1, 10)))
+    assert values_of(store, newest(MODEL, limit=2)) == [7, 8]
+    assert values_of(store, newest(MODEL, limit=2, newest_first=True)) == [9, 8]
+
+
+def test_the_newest_of_each_is_asked_of_subjects_and_a_slot_together(store: Store) -> None:
+    Log(store).write(point(1, MODEL, "alias:a", 1))
+    for bounds in ({}, {"slot": "alias"}, {"subjects": [MODEL]}):
+        with pytest.raises(ValueError, match="a slot"):
+            points_of(store, PointQuery(newest_of_each=True, **bounds))

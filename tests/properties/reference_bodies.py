@@ -7,7 +7,7 @@ one record and yields what it says, in the order of the body; nothing is merged 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from graph_schema import names
+from graph_schema import names, times
 from graph_schema.kinds import Edge, How, Role
 from tests.properties.reference_data import (
     by_run,
@@ -289,7 +289,12 @@ def _linked(record: Body) -> Iterator[Said]:
 def _reported(record: Body) -> Iterator[Said]:
     source = names.source(record["source"]["kind"], record["source"]["instance"])
     covered = picked(record["body"], "covered_from", "covered_to", "cursor", "spooled")
-    yield "point", source, "covered", {"clock_offset_us": record["body"].get("clock_offset_us", 0), **covered}
+    begun, reached, at = map(
+        times.parse_time, (covered["covered_from"], covered["covered_to"], record["occurred_at"])
+    )
+    sign, delay = "-" if at < reached else "+", abs(at - reached)
+    slot = f"covered:{str(begun).zfill(18)}{sign}{delay}"
+    yield "point", source, slot, {"clock_offset_us": record["body"].get("clock_offset_us", 0), **covered}
 
 
 def _withdrawn(record: Body) -> Iterator[Said]:

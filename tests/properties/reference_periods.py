@@ -118,7 +118,9 @@ class Periods:
 
     def _skew(self, source: str) -> int:
         """Return how far a source's clock was off at its newest report, in microseconds."""
-        reports = [point for point in self._cut.points if (point.subject, point.slot) == (source, "covered")]
+        reports = [
+            point for point in self._cut.points if point.subject == source and point.slot.startswith("covered:")
+        ]
         return abs(reports[-1].value["clock_offset_us"]) if reports else 0
 
     def _settled(self, points: list[tuple[Point, Hashable]]) -> list[tuple[Point, Hashable]]:

@@ -13,6 +13,7 @@ from graph_schema import names
 from graph_schema.changes import Changes, order_key
 from graph_schema.kinds import Edge, How
 from tests.properties import product
+from tests.properties.coverage_law import ASKED, HISTORIES, coverage_law
 from tests.properties.histories import histories
 from tests.properties.laws import meaning_law, order_law
 from tests.properties.test_laws import AS_OF, NUMBER, STEP
@@ -93,7 +94,28 @@ def reads_count_as_used(record: Mapping[str, Any]) -> Changes:
     return changes
 
 
+def reports_are_named_by_their_beginning_alone(record: Mapping[str, Any]) -> Changes:
+    """Of reports that begin together the one made last counts, and not the one that reaches furthest."""
+    changes = folding.fold(record)
+    changes.points = [
+        (subject, slot[: len("covered:") + 18] if slot.startswith("covered:") else slot, n, value)
+        for subject, slot, n, value in changes.points
+    ]
+    return changes
+
+
+def reports_share_one_name(record: Mapping[str, Any]) -> Changes:
+    """Of all reports of a source only the newest counts."""
+    changes = folding.fold(record)
+    changes.points = [
+        (subject, slot.partition(":")[0] if slot.startswith("covered:") else slot, n, value)
+        for subject, slot, n, value in changes.points
+    ]
+    return changes
+
+
 ORDER = (order_law, (histories(), st.integers(0, 999), st.lists(st.integers(1, 40), max_size=6), AS_OF))
+COVERAGE = (coverage_law, (HISTORIES, *ASKED))
 MEANING = (meaning_law, (histories(), STEP, AS_OF, NUMBER))
 
 MUTATIONS: list[tuple[Fold, Any]] = [
@@ -105,6 +127,8 @@ MUTATIONS: list[tuple[Fold, Any]] = [
     (withdrawals_name_no_source, MEANING),
     (reads_count_as_used, MEANING),
     (stated_origins_are_forgotten, MEANING),
+    (reports_are_named_by_their_beginning_alone, COVERAGE),
+    (reports_share_one_name, COVERAGE),
 ]
 
 

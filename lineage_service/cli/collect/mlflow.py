@@ -17,7 +17,7 @@ from typing import Annotated, Final
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from collectors.delivery import Delivery, Spool, Standing, Token
+from collectors.delivery import Delivery, Request, Spans, Spool, Standing, Token
 from collectors.mlflow.connection import Access, MlflowUnavailableError, Server
 from collectors.mlflow.existing import Existing
 from collectors.mlflow.hand_over import IN_BULK, SWITCH_SECONDS, HandOver
@@ -109,11 +109,11 @@ class _Collector:
         """Read, spool, and deliver what can be delivered; return what was met, and the seconds it took."""
         began = time.monotonic()
         version = self.server.require_supported()
-        delivery = Delivery(self.settings.url, self.token, self.spool, request=IN_BULK)
+        delivery = Delivery(self.settings.url, self.token, self.spool, request=self._request())
         hand_over = HandOver(self.spool, delivery)
         try:
             with _progress(f"MLflow {version}") as progress:
-                count = self._reading(wanted, hand_over, progress).read()
+                count = self._reading(wanted, hand_over, Spans(self.spool.path, delivery.receipts), progress).read()
         finally:
             try:
                 hand_over.finish()
@@ -122,7 +122,13 @@ class _Collector:
                 self.standing = delivery.standing
         return count, time.monotonic() - began
 
-    def _reading(self, wanted: Wanted, hand_over: HandOver, progress: Callable[[Count], None]) -> Reading:
+    def _request(self) -> Request:
+        """An import is handed over in bulk; later reads wait for the signed head, which names the log they go to."""
+        return IN_BULK if self.memory.about("moment") is None else Request(IN_BULK.facts)
+
+    def _reading(
+        self, wanted: Wanted, hand_over: HandOver, spans: Spans, progress: Callable[[Count], None]
+    ) -> Reading:
         return Reading(
             Existing(self.server),
             self.memory,
@@ -132,6 +138,7 @@ class _Collector:
             time.sleep,
             wanted,
             progress,
+            spans,
         )
 
     def require_delivered(self) -> None:

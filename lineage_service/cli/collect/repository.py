@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from collectors.delivery import Delivery, Request, Spool
+from collectors.delivery import Delivery, Request, Spans, Spool
 from collectors.delivery.files import replace_durably
 from collectors.git import Batch, Choices, Named, Summary, collect
 from collectors.git.collect import MAX_BATCH
@@ -71,10 +71,14 @@ class Collector:
         before = rejected(self.spool)
         summary = Summary()
         since = self._cursor.read_text(encoding="utf-8") if self._cursor.exists() else None
-        with _shown(collect(self.repository, since or None, wall_clock(), self._named, self.choices)) as batches:
+        spans = Spans(self.spool.path, self.delivery.receipts)
+        read = collect(self.repository, since or None, wall_clock(), self._named, self.choices, spans.beginning)
+        with _shown(read) as batches:
             for batch in batches:
                 self.spool.append(batch.events)
                 replace_durably(self._cursor, batch.cursor.encode())
+                if batch.covered is not None:
+                    spans.keep(*batch.covered)
                 self._step()
                 summary = batch.summary
         while self._step():

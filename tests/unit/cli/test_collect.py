@@ -54,6 +54,22 @@ def test_each_read_records_what_is_new_and_repeats_nothing(
     assert commits(served) == before + 2
 
 
+def test_the_report_of_a_read_speaks_of_all_reads_that_join_it(
+    collector: Command, served: Served, repository: Path
+) -> None:
+    with served.client() as client:
+        before = len(client.records(type="collector.reported", limit=1000)["records"])
+    for _ in range(3):
+        assert collector("collect", "git", "--all", str(repository)).code == 0
+    assert collector("collect", "git", "--all", str(repository), "--again").code == 0
+    with served.client() as client:
+        records = client.records(type="collector.reported", limit=1000)["records"][before:]
+    spans = [(one["record"]["body"]["covered_from"], one["record"]["body"]["covered_to"]) for one in records]
+    (begun, _), second, third, again = spans
+    assert second[0] == third[0] == begun
+    assert third[1] < again[0] == again[1]
+
+
 def test_what_cannot_be_delivered_waits_and_is_sent_by_the_next_run(
     collector: Command, served: Served, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from collectors.delivery import Receipts
 from tests.served import Served, free_port
 from tests.unit.cli.conftest import Command
 from tests.unit.collectors.mlflow.stand_in import StandIn
@@ -93,6 +94,26 @@ def test_an_import_is_said_and_a_second_read_records_its_report_alone(
     assert [(row["alias"], row["version"]) for row in live.rows] == [("champion", "4")]
     assert "import" in {gap["kind"] for gap in live.gaps}
     assert {one["method"] for one in live.coverage if one["source"].startswith("mlflow-poll/")} == {"polled"}
+
+
+def test_the_report_of_a_read_speaks_of_all_reads_that_join_it(
+    collector: Command, served: Served, listening: Listening, tmp_path: Path
+) -> None:
+    listening.held.make("risk", 2)
+    state = tmp_path / "state"
+    with served.client() as client:
+        before = len(client.records(type="collector.reported", limit=1000)["records"])
+    for _ in range(5):
+        options = ("collect", "mlflow", listening.url, "--registry", registry(tmp_path), "--state", str(state))
+        assert collector(*options).code == 0
+    with served.client() as client:
+        told = [one["record"]["body"] for one in client.records(type="collector.reported", limit=1000)["records"]]
+    spans = [(body["covered_from"], body["covered_to"]) for body in told[before:]]
+    # An import names no log; the read after it does, and from then on reports are joined.
+    assert spans[0][0] == spans[0][1] == spans[1][0]
+    assert [begun for begun, _ in spans[2:]] == [spans[1][1]] * 3
+    assert sorted(end for _, end in spans) == [end for _, end in spans]
+    assert Receipts(state / "spool" / "receipts.json").log == served.installation.origin
 
 
 def test_a_server_that_fails_half_way_leaves_nothing_unsaid_to_the_next_read(

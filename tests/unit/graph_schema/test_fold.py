@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from graph_schema import names
 from graph_schema.changes import Changes
 from graph_schema.events import parse_event
@@ -88,3 +90,21 @@ def test_attempts_are_points_of_what_they_were_aimed_at() -> None:
     assert denied.points == [(MODEL, "attempt", 0, {"action": "POST x", "outcome": "denied"})]
     lost = folded("attempt.unresolved", {"action": "POST x", "node": MODEL, "reason": "the process ended"})
     assert lost.points == [(MODEL, "attempt", 0, {"action": "POST x", "outcome": "unknown"})]
+
+
+@pytest.mark.parametrize(
+    ("begun", "reached", "slot"),
+    [
+        ("2026-02-01T00:00:00Z", "2026-02-28T23:59:58Z", "covered:001769904000000000+2000000"),
+        ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z", "covered:001769904000000000+0"),
+        ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00.000001Z", "covered:001769904000000000-1"),
+        ("1970-01-01T00:00:00Z", "2026-02-28T23:59:59Z", "covered:000000000000000000+1000000"),
+        ("9999-12-31T23:59:59.999999Z", "2026-02-28T23:59:59Z", "covered:253402300799999999+1000000"),
+    ],
+)
+def test_a_report_is_a_point_of_its_span_and_of_how_long_after_its_end_it_was_made(
+    begun: str, reached: str, slot: str
+) -> None:
+    body = {"covered_from": begun, "covered_to": reached, "spooled": 3}
+    value = {**body, "clock_offset_us": 0}
+    assert folded("collector.reported", body).points == [(names.source("mlflow", "prod"), slot, 0, value)]

@@ -46,6 +46,18 @@ def test_points_of_a_subject_are_found_by_the_subject_and_not_by_the_slot(connec
     assert any("PRIMARY KEY (subject=? AND slot=?" in line for line in plan), plan
 
 
+def test_the_newest_point_of_each_name_is_found_by_seeks_alone(connection: sqlite3.Connection) -> None:
+    plan = plan_of(connection, SqliteReader._NEWEST_OF_EACH)
+    of_points = [line for line in plan if " p " in line or " q " in line]
+    assert [line.partition("PRIMARY KEY ")[2] for line in of_points] == [
+        "(subject=? AND slot=?)",
+        "(subject=? AND slot=? AND name>?)",
+        "(subject=? AND slot=? AND name=? AND ord=? AND n=?)",
+        "(subject=? AND slot=? AND name=? AND ord>? AND ord<?)",
+    ], plan
+    assert [line for line in plan if line.startswith("SCAN") and "VIRTUAL TABLE" not in line] == ["SCAN m", "SCAN m"]
+
+
 def test_nobody_analyses_the_edge_table() -> None:
     """With statistics of ``edge`` SQLite puts a filter over all of it into every step of a walk."""
     files = Path(__file__).parents[3].joinpath("lineage_service").rglob("*.py")

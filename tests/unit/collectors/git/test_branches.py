@@ -3,8 +3,9 @@ import subprocess
 
 import pytest
 
+from collectors.git import Choices, collect
 from graph_schema.times import format_time
-from tests.unit.collectors.git.repositories import LATER, NOW, Scratch, moved, of, read, sha256
+from tests.unit.collectors.git.repositories import LATER, NOW, Scratch, moved, of, read, runs_name, sha256
 
 
 def test_the_first_read_sees_every_branch_and_tag_at_its_commit(scratch: Scratch) -> None:
@@ -42,6 +43,20 @@ def test_a_first_read_covers_no_time(scratch: Scratch) -> None:
     scratch.commit("one")
     (report,) = of("collector.reported", read(scratch.folder)[0])
     assert report["covered_from"] == report["covered_to"] == format_time(NOW)
+
+
+def test_a_report_reaches_back_over_the_reads_that_join_it(scratch: Scratch) -> None:
+    scratch.commit("one")
+    cursor, said, began = None, [], {NOW: NOW, LATER: NOW}
+    for now in (NOW, LATER, LATER + 7):
+        (batch,) = collect(
+            scratch.folder, cursor, now, runs_name(), Choices(everything=True), beginning=began.__getitem__
+        )
+        cursor = batch.cursor
+        said += of("collector.reported", batch.events)
+        assert batch.covered == (NOW, now)
+    assert [body["covered_from"] for body in said] == [format_time(NOW)] * 3
+    assert [body["covered_to"] for body in said] == [format_time(now) for now in (NOW, LATER, LATER + 7)]
 
 
 def test_a_report_names_its_cursor_by_digest(scratch: Scratch) -> None:

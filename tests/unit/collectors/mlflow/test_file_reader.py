@@ -247,7 +247,7 @@ def test_what_could_not_be_read_is_told_and_leaves_no_hole_in_the_coverage(tmp_p
     bodies = [entry.event["body"] for entry in batch.entries]
     for entry in batch.entries:
         parse_event(entry.event)
-    for before, after in itertools.pairwise(bodies):
-        assert after["covered_from"] == before["covered_to"]
+    assert {body["covered_from"] for body in bodies} == {bodies[0]["covered_from"]}
+    assert all(before["covered_to"] < after["covered_to"] for before, after in itertools.pairwise(bodies))
     assert sum("not hashed" in body.get("problem", "") for body in bodies) >= 5
     assert bodies[-1]["covered_to"] > bodies[0]["covered_from"]

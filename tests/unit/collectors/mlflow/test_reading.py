@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from collectors.delivery import Spans
 from collectors.mlflow.connection import MlflowSettingsError, MlflowUnavailableError
 from collectors.mlflow.existing import Existing
 from collectors.mlflow.memory import Memory
@@ -29,6 +30,7 @@ class Watch:
         self.now = START
         self.said: list[dict[str, Any]] = []
         self.memory = Memory(folder / "seen.db", "a server")
+        self.spans = Spans(folder)
 
     def read(self, wanted: Wanted | None = None, stop_after: int | None = None) -> list[dict[str, Any]]:
         """Read once, a minute after the last; return the facts."""
@@ -46,7 +48,9 @@ class Watch:
 
         existing = Existing(self.held.server())
         self.count = Count()
-        reading = Reading(existing, self.memory, "prod", append, lambda: self.now, sleep, wanted or Wanted())
+        reading = Reading(
+            existing, self.memory, "prod", append, lambda: self.now, sleep, wanted or Wanted(), spans=self.spans
+        )
         reading.count = self.count
         reading.read()
         for fact in said:
@@ -145,8 +149,18 @@ def test_a_second_read_says_nothing_and_reports_what_it_covered(recorded: Watch)
     assert recorded.read() == []
     assert recorded.read(Wanted(thorough=False)) == []
     first, second, third = recorded.reported
-    assert first["covered_from"] == first["covered_to"] == second["covered_from"]
-    assert second["covered_to"] == third["covered_from"]
+    assert first["covered_from"] == first["covered_to"] == second["covered_from"] == third["covered_from"]
+    assert second["covered_to"] < third["covered_to"]
+
+
+def test_a_report_speaks_of_its_own_read_alone_once_the_note_of_those_before_is_lost(watch: Watch) -> None:
+    for _ in range(3):
+        watch.read()
+    (watch.folder / "coverage.json").unlink()
+    watch.read()
+    watch.read()
+    *_, third, fourth, fifth = watch.reported
+    assert fourth["covered_from"] == fifth["covered_from"] == third["covered_to"]
 
 
 def test_without_what_was_seen_all_that_has_a_time_is_said_as_before(recorded: Watch) -> None:
@@ -347,7 +361,9 @@ def test_a_read_that_fails_reports_nothing_and_the_next_joins_the_last_whole_one
     assert len(watch.reported) == 1
     watch.held.before = lambda _path: None
     watch.read()
-    assert watch.reported[1]["covered_from"] == watch.reported[0]["covered_to"]
+    watch.read()
+    first, *later = watch.reported
+    assert [one["covered_from"] for one in later] == [first["covered_to"]] * 2
     assert len(told(watch.said, "model_version.registered")) == 3
 
 

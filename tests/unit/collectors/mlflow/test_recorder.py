@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from collectors.delivery import Spool, SpoolError, SpoolUnwritableError, Token
+from collectors.delivery import Spans, Spool, SpoolError, SpoolUnwritableError, Token
 from collectors.mlflow.act import Before
-from collectors.mlflow.coverage import Heartbeat, Problem, Problems
+from collectors.mlflow.coverage import MARGIN, Heartbeat, Problem, Problems
 from collectors.mlflow.intents import Intent, IntentJournal
 from collectors.mlflow.recorder import Pending, Recorder
 from collectors.mlflow.routes import RECORDED
 from collectors.mlflow.settings import PluginSettings
 from graph_schema.events import parse_event
-from graph_schema.times import format_time
+from graph_schema.times import format_time, parse_time
 from tests.journeys.receiver import Receiver, receiving
 
 SECOND = 1_000_000
@@ -45,7 +45,8 @@ def spool(tmp_path: Path) -> Spool:
 
 
 def heartbeat(spool: Spool, clock: Clock, boot: str = "boot-1") -> Heartbeat:
-    return Heartbeat(spool, Problems(spool.path), IntentJournal(spool.path), clock, boot, folder=spool.path)
+    spans = Spans(spool.path, watch=boot)
+    return Heartbeat(spool, Problems(spool.path), IntentJournal(spool.path), clock, spans)
 
 
 def reports(spool: Spool) -> list[dict[str, Any]]:
@@ -76,15 +77,31 @@ def stretches(spool: Spool) -> list[tuple[float, float]]:
 # -------------------------------------------------------------------------------------------------------- the heartbeat
 
 
-def test_the_first_report_comes_at_once_then_every_half_minute_and_they_join(spool: Spool, clock: Clock) -> None:
+def test_the_first_report_comes_at_once_then_every_half_minute_each_from_where_the_watch_began(
+    spool: Spool, clock: Clock
+) -> None:
     beating = heartbeat(spool, clock)
     for _ in range(100):
         beating.beat()
         clock.now += SECOND
-    found = stretches(spool)
-    assert found[0][0] == 0
-    assert [end for _, end in found[:-1]] == [start for start, _ in found[1:]]
-    assert found == [(0, 1), (1, 31), (31, 61), (61, 91)]
+    assert stretches(spool) == [(0, 1), (0, 31), (0, 61), (0, 91)]
+
+
+def test_reports_of_one_span_are_made_equally_long_after_its_end_whatever_could_not_be_read(
+    spool: Spool, clock: Clock
+) -> None:
+    beating = heartbeat(spool, clock)
+    for step in range(9):
+        clock.now += (30 + 3 * step) * SECOND
+        at = clock.now - MARGIN
+        Problems(spool.path).note(Problem("a file was not read", at, at))
+        beating.beat()
+    batch = spool.batch()
+    assert batch is not None
+    ends = [(entry.event["occurred_at"], entry.event["body"]["covered_to"]) for entry in batch.entries]
+    assert {parse_time(made) - parse_time(end) for made, end in ends} == {MARGIN}
+    assert {start for start, _ in stretches(spool)} == {0}
+    assert all("not read" in body["problem"] for body in reports(spool))
 
 
 def test_another_worker_of_the_same_server_goes_on_where_the_first_ended(spool: Spool, clock: Clock) -> None:
@@ -93,7 +110,7 @@ def test_another_worker_of_the_same_server_goes_on_where_the_first_ended(spool: 
     first.report()
     clock.now += 20 * SECOND
     heartbeat(spool, clock).report()
-    assert stretches(spool) == [(0, 38), (38, 58)]
+    assert stretches(spool) == [(0, 38), (0, 58)]
 
 
 def test_a_server_that_was_down_leaves_a_hole(spool: Spool, clock: Clock) -> None:
@@ -114,8 +131,10 @@ def test_what_was_not_recorded_is_a_hole_with_its_reason(spool: Spool, clock: Cl
     beating.report()
     clock.now += 30 * SECOND
     beating.report()
-    assert stretches(spool) == [(0, 10), (15, 68)]
-    first, second = reports(spool)
+    clock.now += 30 * SECOND
+    heartbeat(spool, clock).report()
+    assert stretches(spool) == [(0, 10), (15, 68), (15, 98)]
+    first, second, _ = reports(spool)
     assert "a run was lost" in first["problem"]
     assert "problem" not in second
 
@@ -129,7 +148,7 @@ def test_a_last_report_does_not_wait_for_its_time(spool: Spool, clock: Clock) ->
     assert stretches(spool) == [(0, 8)]
     beating.last()
     beating.beat()
-    assert stretches(spool) == [(0, 8), (8, 18)]
+    assert stretches(spool) == [(0, 8), (0, 18)]
 
 
 def test_an_intent_of_a_dead_process_is_a_hole_and_an_attempt_of_unknown_outcome(spool: Spool, clock: Clock) -> None:
