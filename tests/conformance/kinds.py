@@ -10,7 +10,6 @@ from lineage_service.store.protocol import Store
 from lineage_service.store.sqlite import SqliteStore
 from tests.graphdb.session import running_server
 
-
 # What was migrated stays: to apply it again would take longer than most tests.
 _EMPTY = "MATCH (n) WHERE NOT n:Migration CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
 
@@ -31,11 +30,17 @@ def sqlite_place(folder: Path) -> Place:
 
 def neo4j_place(_folder: Path) -> Place:
     """Make an empty ledger in the Neo4j of this run; what the last test left there is removed."""
+    address = emptied_server()
+    return Place(lambda: Neo4jStore(address, writing=False))
+
+
+def emptied_server() -> Address:
+    """Return the Neo4j of this run with an empty ledger in it."""
     server = running_server()
     server.answer(_EMPTY)
     address = Address(server.url, server.user, server.password, server.database)
     Neo4jStore.create(address)
-    return Place(lambda: Neo4jStore(address, writing=False))
+    return address
 
 
 KINDS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_place, "neo4j": neo4j_place}
