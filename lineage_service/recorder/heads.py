@@ -7,10 +7,10 @@ come the consistency proof for the stateful signer and the inclusion proof of ea
 import hmac
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
-from lineage_service.errors import IntegrityError
+from lineage_service.errors import IntegrityError, StoreUnavailableError
 from lineage_service.ledger.checkpoint import Checkpoint
 from lineage_service.ledger.errors import LedgerError
 from lineage_service.ledger.merkle import Frontier, frontier_at, suffix_consistency, suffix_proofs
@@ -18,7 +18,7 @@ from lineage_service.ledger.sealing import head_mac
 from lineage_service.ledger.signer import Signer
 from lineage_service.ledger.tiles import TileReader
 from lineage_service.recorder.latency import Latency
-from lineage_service.store.protocol import Head, Store
+from lineage_service.store.protocol import UNFOLDED, Head, Store
 
 _KEPT_HEADS: Final = 64
 """Heads kept for callers that are slow to fetch their proof; later ones get it from the store."""
@@ -45,6 +45,51 @@ class SignedHead:
         return tuple(digest.hex() for digest in self._proofs[seq - self._base.size])
 
 
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """Our seal on the heads of one log: who has the database alone can move the head, and cannot seal it."""
+
+    key: bytes
+    origin: str
+
+    def __repr__(self) -> str:
+        return f"Seal({self.origin!r})"
+
+    def on(self, head: Head) -> Head:
+        """Return a head with our seal, by which the next start knows that we moved it there."""
+        parts = (head.size, head.last, head.time, head.frontier.to_bytes(), head.fold_version)
+        return replace(head, mac=head_mac(self.key, self.origin, parts))
+
+    def require(self, head: Head) -> None:
+        """Refuse a head that is not ours.
+
+        Raises:
+            StoreUnavailableError: if it was left by a copy of the ledger that was broken off.
+            IntegrityError: if somebody else moved it.
+        """
+        require_arrived(head)
+        if head.size and not hmac.compare_digest(head.mac, self.on(head).mac):
+            raise IntegrityError(
+                f"the end of the log (record {head.size - 1}) was not written by this service: somebody with access to "
+                "the database added or removed records. Nothing is served or signed. Run `lineage verify`, restore the "
+                "newest database that verifies, or bring back the id key that belongs to it."
+            )
+
+
+def is_on_its_way(head: Head) -> bool:
+    """Tell whether a copy of a ledger left this head and did not come to its end: it seals the last one only."""
+    return head.size > 0 and head.fold_version == UNFOLDED and not head.mac
+
+
+def require_arrived(head: Head) -> None:
+    """Raise StoreUnavailableError if the ledger is still on its way here."""
+    if is_on_its_way(head):
+        raise StoreUnavailableError(
+            f"{head.size} records of a ledger are here, and copying or restoring it was broken off: repeat that "
+            "command, which goes on where it stopped. Until then nothing is served from here"
+        )
+
+
 class HeadSigner:
     """Signs heads of one log through its stateful signer. Thread-safe."""
 
@@ -57,7 +102,7 @@ class HeadSigner:
         """
         self._signer = signer
         self._origin = origin
-        self._seal_key = seal_key
+        self._seal = Seal(seal_key, origin)
         self._mutex = threading.Lock()
         self._signing = threading.Lock()
         self._leaves: list[bytes] = []
@@ -67,7 +112,7 @@ class HeadSigner:
         self.signatures = Latency()
         with store.read() as reader:
             self._head = reader.head()
-            self._require_own(self._head)
+            self._seal.require(self._head)
             seen = signer.state
             signed = seen.size if seen else 0
             if signed > self._head.size:
@@ -86,17 +131,8 @@ class HeadSigner:
             self._leaves = reader.hashes(signed, self._head.size)
 
     def sealed(self, head: Head) -> Head:
-        """Return a head with our seal, by which the next start knows that we moved it there."""
-        parts = (head.size, head.last, head.time, head.frontier.to_bytes(), head.fold_version)
-        return replace(head, mac=head_mac(self._seal_key, self._origin, parts))
-
-    def _require_own(self, head: Head) -> None:
-        if head.size and not hmac.compare_digest(head.mac, self.sealed(head).mac):
-            raise IntegrityError(
-                f"the end of the log (record {head.size - 1}) was not written by this service: somebody with access to "
-                "the database added or removed records. Nothing is served or signed. Run `lineage verify`, restore the "
-                "newest database that verifies, or bring back the id key that belongs to it."
-            )
+        """Return a head with our seal."""
+        return self._seal.on(head)
 
     @property
     def size(self) -> int:
