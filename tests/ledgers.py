@@ -15,12 +15,16 @@ from typing import Any
 
 from graph_schema import canonical, times
 from graph_schema.events import archive, parse_event, people
+from lineage_service.evidence.record_form import payloads_named
+from lineage_service.evidence.state_root import state_root
 from lineage_service.ledger import keys
 from lineage_service.ledger.merkle import Frontier, leaf_hash
 from lineage_service.ledger.sealing import head_mac
+from lineage_service.ledger.tiles import complete_tiles
 from lineage_service.recorder.heads import HeadSigner
 from lineage_service.recorder.installation import Installation, Places, create
 from lineage_service.recorder.preparation import Incoming, Sender
+from lineage_service.store.protocol import RecordQuery, Store
 from lineage_service.store.sqlite import SqliteStore
 
 MLFLOW = Sender("mlflow", "prod")
@@ -196,6 +200,23 @@ def make_ledger(folder: Path, records: int = 60) -> Places:
     record_all(installation, varied_events(installation, records - 1))
     installation.close()
     return places
+
+
+def kept_in(store: Store) -> dict[str, Any]:
+    """Return all that a store keeps, and the state root of its graph: two that keep the same ledger give the same."""
+    with store.read() as reader:
+        head, records = reader.head(), list(reader.records(RecordQuery()))
+        named = [digest for record in records for digest in payloads_named(json.loads(record.body))]
+        return {
+            "head": head,
+            "note": reader.note(),
+            "records": records,
+            "tiles": {place: reader.tile(*place) for place in complete_tiles(0, head.size)},
+            "payloads": reader.payloads(named),
+            "sealed": store.vault().sealed(range(head.size)),
+            "people": list(store.vault().people()),
+            "root": state_root(reader, head.size - 1),
+        }
 
 
 def reopen(places: Places) -> Installation:

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import typer
 
 import lineage_service
-from lineage_service.cli import access, ask, backup, installation, rebuild, record, verify
+from lineage_service.cli import access, ask, backup, installation, moving, rebuild, record, verify
 from lineage_service.cli.collect import verbs as collect
 from lineage_service.cli.demo import story
 from lineage_service.cli.doctor import verb as doctor
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _family in (story, installation, doctor, verify, rebuild, backup, record, ask, collect, access):
+for _family in (story, installation, doctor, verify, rebuild, backup, moving, record, ask, collect, access):
     _family.add_to(app)
 
 

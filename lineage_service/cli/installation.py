@@ -103,14 +103,14 @@ def migrate() -> None:
 
 
 @contextmanager
-def only_writer(places: Places) -> Iterator[None]:
-    """Hold the signer's lock; StoreUnavailableError says so if a service, or another command, holds it."""
+def only_writer(places: Places) -> Iterator[SignerLock]:
+    """Hold the signer's lock, and give it; StoreUnavailableError says so if a service, or another command, holds it."""
     try:
         lock = SignerLock(places.signer_state)
     except KeyFileError as error:
         raise StoreUnavailableError(f"nothing was written: {error}") from error
     with lock:
-        yield
+        yield lock
 
 
 def add_to(app: typer.Typer) -> None:

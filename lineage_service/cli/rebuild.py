@@ -1,14 +1,20 @@
 """`lineage rebuild`: folds the ledger anew and puts the fresh graph in the place of the old one.
 
-Two steps. The records are folded into a database of their own beside the ledger, every one checked against its hash
-and its place; if one does not hold, nothing was changed. Then the graph's tables change places in one transaction, so
-that a crash leaves the old graph or the new one. Records, tree, checkpoint and personal values are not touched. The
-head is sealed anew, because its seal covers the version of the fold; a head that we did not seal is refused.
+In a file this takes two steps. The records are folded into a database of their own beside the ledger, every one
+checked against its hash and its place; if one does not hold, nothing was changed. Then the graph's tables change places
+in one transaction, so that a crash leaves the old graph or the new one. Records, tree, checkpoint and personal values
+are not touched. The head is sealed anew, because its seal covers the version of the fold; a head that we did not seal
+is refused.
+
+On a server, where no transaction holds a whole graph, the records are checked first and the graph is then removed and
+folded again in its place, group by group (``evidence.rebuild.rebuild_in_place``). Until the last group is there, the
+head says so and no service starts.
 """
 
 import contextlib
 import hmac
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +22,18 @@ import typer
 
 from graph_schema.fold import FOLD_VERSION
 from lineage_service.cli.installation import only_writer
-from lineage_service.cli.screen import busy, show
+from lineage_service.cli.screen import busy, moving, show
 from lineage_service.errors import IntegrityError
+from lineage_service.evidence.meter import Progress
 from lineage_service.evidence.rebuild import rebuild as fold_anew
+from lineage_service.evidence.rebuild import rebuild_in_place
 from lineage_service.ledger import keys
 from lineage_service.ledger.sealing import head_mac
-from lineage_service.recorder.installation import Places
+from lineage_service.recorder.installation import Places, load_seal
+from lineage_service.recorder.seal import require_arrived
 from lineage_service.server.opening import places_of, read_settings
+from lineage_service.store.address import Address
+from lineage_service.store.opening import forget_graph, open_store
 from lineage_service.store.protocol import Head
 from lineage_service.store.sqlite import SqliteStore, connect
 from lineage_service.store.sqlite_copy import remove_database
@@ -53,19 +64,27 @@ def rebuild() -> None:
     """Fold the ledger into a fresh graph. It takes the place of the old one; the service must not run."""
     places = places_of(read_settings())
     with only_writer(places):
-        head = busy("folding the ledger", lambda: _rebuild(places))
+        address = places.database
+        if isinstance(address, Address):
+            head = moving("folding the ledger", lambda progress: _rebuild_there(address, places, progress))
+        else:
+            head = busy("folding the ledger", lambda: _rebuild(places))
     show(f"The graph was folded anew from {head.size} records. Check it: lineage verify --deep")
+
+
+def _rebuild_there(address: Address, places: Places, progress: Progress) -> Head:
+    with contextlib.closing(open_store(address)) as store:
+        return rebuild_in_place(store, partial(forget_graph, address), load_seal(places), progress)
 
 
 def _rebuild(places: Places) -> Head:
     fresh = places.file.with_name(f"{places.file.name}.rebuilding")
     remove_database(fresh)
     try:
-        store = SqliteStore(places.file)
-        try:
+        with contextlib.closing(SqliteStore(places.file)) as store:
+            with store.read() as reader:
+                require_arrived(reader.head())
             head = fold_anew(store, fresh)
-        finally:
-            store.close()
         _exchange(places, fresh)
     finally:
         remove_database(fresh)

@@ -1,29 +1,28 @@
-"""Records copied byte for byte into a fresh store and folded there: what the graph is, by its law.
+"""A graph folded anew from the bytes of its records: what the graph is, by its law.
 
-Rule kept: nothing of the source's graph is read, only the bytes of its records, each checked against its leaf hash and
-its place. Groups of records go through the very transaction that recorded them, so that a rebuilt store has the rows
-the recorder would have written.
+Rule kept: nothing of the old graph is read. Groups of records go through the very transaction that recorded them, so
+that a rebuilt store has the rows the recorder would have written.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from graph_schema import times
-from graph_schema.canonical import CanonicalError
-from graph_schema.changes import Changes
-from graph_schema.fold import FOLD_VERSION, fold
-from lineage_service.errors import IntegrityError, StoreUnavailableError
-from lineage_service.evidence.record_form import RecordFormError, read_record
-from lineage_service.ledger.merkle import leaf_hash
-from lineage_service.store.protocol import EMPTY_HEAD, Head, NewRecord, RecordQuery, Store, StoredRecord
+from graph_schema.fold import FOLD_VERSION
+from lineage_service.errors import IntegrityError, StoreConflictError, StoreUnavailableError
+from lineage_service.evidence.groups import Group, Watch, groups, paged
+from lineage_service.evidence.meter import Meter, Progress
+from lineage_service.recorder.seal import Seal
+from lineage_service.store.protocol import EMPTY_HEAD, UNFOLDED, Head, RecordQuery, Store, StoredRecord
 from lineage_service.store.sqlite import SqliteStore
 
 _GROUP: Final = 2000
-
-Watch = Callable[[int, Mapping[str, Any], Changes], None]
-"""Told of every record with its number, its fields and its changes, in order."""
+_GROUP_IN_PLACE: Final = 1000
+_CHECKING: Final = 1
+_FORGETTING: Final = 2
+_FOLDING: Final = 7
+"""What each costs of a rebuild in place, a record, in tenths."""
 
 
 def rebuild(source: Store, target: Path) -> Head:
@@ -45,45 +44,70 @@ def fold_into(records: Iterable[StoredRecord], target: Path, watch: Watch | None
         raise StoreUnavailableError(f"{target} exists already and is never written over: choose another place")
     SqliteStore.create(target)
     store = SqliteStore(target)
-    remaining = iter(records)
     head = EMPTY_HEAD
     try:
-        while group := list(islice(remaining, _GROUP)):
-            head = _append(store, group, watch)
+        for group in groups(records, _GROUP, watch=watch):
+            head = _append(store, group)
     finally:
         store.close()
     return head
 
 
-def _append(store: SqliteStore, group: list[StoredRecord], watch: Watch | None) -> Head:
+def _append(store: Store, group: Group) -> Head:
     with store.begin() as transaction:
         head, _ = transaction.head([])
-        rows: list[NewRecord] = []
-        changes: list[tuple[int, Changes]] = []
-        for stored in group:
-            record, change = _read(stored, head.size + len(rows))
-            actor = record["actor"].get("id")
-            at = times.parse_time(record["time"])
-            rows.append(NewRecord(stored.seq, record["id"], record["type"], actor, at, stored.leaf, stored.body))
-            changes.append((stored.seq, change))
-            if watch is not None:
-                watch(stored.seq, record, change)
-        transaction.append(rows)
-        transaction.apply(changes)
-        frontier = head.frontier.extend([row.leaf for row in rows])
-        moved = Head(frontier.size, rows[-1].leaf, rows[-1].time, frontier, FOLD_VERSION)
+        moved = group.head_after(head)
+        transaction.append(group.records)
+        transaction.apply(group.changes)
         transaction.move_head(moved)
     return moved
 
 
-def _read(stored: StoredRecord, expected: int) -> tuple[dict[str, Any], Changes]:
-    if stored.seq != expected or leaf_hash(stored.body) != stored.leaf:
-        raise IntegrityError(f"record {expected} is missing or altered: run `lineage verify`; nothing was rebuilt")
-    try:
-        record = read_record(stored.body)
-        return record, fold(record)
-    except (CanonicalError, RecordFormError, LookupError, TypeError, AttributeError, ValueError) as error:
-        raise IntegrityError(
-            f"record {expected} cannot be folded by this version ({type(error).__name__}: {error}): "
-            "install the version that wrote it; nothing was rebuilt"
-        ) from error
+# ------------------------------------------------------------------------------------------------------------ in place
+
+
+def rebuild_in_place(
+    store: Store, forget: Callable[[Progress], None], seal: Seal, progress: Progress, *, size: int = _GROUP_IN_PLACE
+) -> Head:
+    """Fold the graph of a store anew where it is, in groups of ``size``; return the head. Nobody else may write.
+
+    For a store that cannot exchange two graphs in one transaction. Every record is checked first; if one does not hold,
+    nothing was changed. Then the head says, under our seal, that the graph was folded by version ``UNFOLDED``, which no
+    program folds by: until the last group is there every service refuses it, and names this as what mends it. Nothing
+    of a rebuild that was broken off is taken up again: the next one begins anew. ``forget`` removes the graph and
+    nothing else.
+
+    Raises:
+        IntegrityError: if a record does not hold, or the head is not ours, or not that of its records.
+    """
+    with store.read() as reader:
+        head = reader.head()
+        seal.require(head)
+        meter = Meter(progress, head.size * (_CHECKING + _FORGETTING + _FOLDING))
+        end = EMPTY_HEAD
+        for group in groups(paged(reader, 0, head.size, size), size):
+            end = group.head_after(end, head.fold_version)
+            meter.add(len(group.records) * _CHECKING)
+        if replace(end, mac=head.mac) != head:
+            raise IntegrityError(
+                "the ledger's head is not that of its records: run `lineage verify`; nothing was changed"
+            )
+        _restate(store, seal.on(replace(head, fold_version=UNFOLDED)))
+        forget(meter.part(head.size * _FORGETTING))
+        for group in groups(paged(reader, 0, head.size, size), size):
+            with store.begin() as transaction:
+                transaction.head([])
+                transaction.apply(group.changes)
+            meter.add(len(group.records) * _FOLDING)
+    whole = seal.on(replace(head, fold_version=FOLD_VERSION))
+    _restate(store, whole)
+    return whole
+
+
+def _restate(store: Store, head: Head) -> None:
+    """Let the head say something else of the same records."""
+    with store.begin() as transaction:
+        found, _ = transaction.head([])
+        if (found.size, found.last) != (head.size, head.last):
+            raise StoreConflictError("somebody else writes to this ledger: stop it, then repeat this command")
+        transaction.move_head(head)

@@ -54,6 +54,7 @@ _FIELDS: Final = itemgetter(*_TYPED)
 _KINDS: Final = tuple(_TYPED.values())
 _CONTAINERS: Final = slice(9, 12)  # actor, source, body
 
+_QUARANTINED: Final = "payload.quarantined"
 _ID_BYTES: Final = 16
 _TIME_LENGTH: Final = len("2026-11-22T23:57:16.123456Z")
 _MINUTE_MICROS: Final = 60_000_000
@@ -147,10 +148,26 @@ def read_record(body: bytes) -> dict[str, Any]:
     return record
 
 
+def record_of(body: bytes) -> dict[str, Any]:
+    """Return what ``read_record`` returns, or raise what it raises, sooner where the quick reading can vouch for it."""
+    if quick_fields(body) is None:
+        return read_record(body)
+    record: dict[str, Any] = orjson.loads(body)
+    return record
+
+
 def fields_of(record: Mapping[str, Any]) -> Fields:
     """Return the fields of a record read by ``read_record``."""
     fields: Fields = _FIELDS(record)
     return fields
+
+
+def payloads_named(record: Mapping[str, Any]) -> list[str]:
+    """Return the digests of the raw payloads that a record names."""
+    named = [record["source"].get("payload")]
+    if record["type"] == _QUARANTINED:
+        named.append(record["body"].get("payload"))
+    return [digest for digest in named if digest]
 
 
 def canonical_instant(text: str) -> int:

@@ -1,10 +1,11 @@
 """A back-up put where a ledger belongs, once it was shown to be whole, to be this log's, and to be nothing older.
 
 The file is copied beside the place, and the copy is judged: structure of the database, every record, chain, tree,
-signed head, graph, vault, all with the keys of this place. Only then it gets its name, in one step. Rules kept:
+signed head, graph, vault, all with the keys of this place. Only then it gets its name, in one step; or, where the
+ledger is kept on a server, it is carried into the database there (``moving``). Rules kept:
 
 - the signer's lock is held meanwhile: no service runs here, and none can start;
-- a ledger is never written over;
+- a ledger is never written over; what a restore into a server that was broken off left there is gone on with;
 - the signer's memory is never set back. A back-up that ends before what the signer signed is refused, since records
   that were acknowledged are missing from it, and no signature over another continuation will ever be made;
 - a memory that was lost with the machine is made anew only from a signed head that somebody brings from outside.
@@ -13,7 +14,6 @@ signed head, graph, vault, all with the keys of this place. Only then it gets it
 import contextlib
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,20 +24,28 @@ from lineage_service.evidence.backup import Contents, contents_of
 from lineage_service.evidence.findings import EXIT_TAMPER, Report
 from lineage_service.evidence.inspection import run_verify
 from lineage_service.evidence.last_verdict import LastVerdict, leave
+from lineage_service.evidence.meter import Meter, Progress
+from lineage_service.evidence.moving import carry, seal
 from lineage_service.ledger.checkpoint import Checkpoint, open_checkpoint
 from lineage_service.ledger.errors import KeyFileError
 from lineage_service.ledger.keys import load_key, load_secret
 from lineage_service.ledger.signer import SignerLock, create_state, read_state
 from lineage_service.recorder.installation import Places
+from lineage_service.recorder.seal import is_on_its_way
+from lineage_service.store.address import Database
+from lineage_service.store.opening import create_store, found_at, open_store
 from lineage_service.store.sqlite import SqliteStore
-from lineage_service.store.sqlite_copy import SIDES, Progress, first_fault, put_in_place, remove_database
+from lineage_service.store.sqlite_copy import SIDES, first_fault, put_in_place, remove_database
 
 _MAGIC: Final = b"SQLite format 3\0"
 _CHUNK: Final = 1024 * 1024
-_COUNT_TABLES: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
-_COUNT_RECORDS: Final = "SELECT count(*) FROM (SELECT 1 FROM record LIMIT 1)"
+_CARRYING: Final = 20
+"""How much longer it takes to carry a ledger into a server than to copy its file."""
 
-
+_NEVER_OVER: Final = (
+    "there is a ledger at {database}, and none is ever written over: move it away and keep it, or set LINEAGE_DATA_DIR "
+    "(or LINEAGE_STORE) to another place"
+)
 _LOST: Final = (
     "{lost}, acknowledged, would be missing. The signer signs no other continuation, so `serve` "
     "would refuse it as a rollback, and everybody who holds a newer head could prove it."
@@ -85,23 +93,41 @@ def restore(
     _require_keys(places)
     _require_database(file)
     with _alone(places, head):
-        _require_free(places.file)
-        places.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        staged = places.file.with_name(f"{places.file.name}.restoring")
+        _require_free(places.database)
+        places.beside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        staged = places.beside.with_name(f"{places.beside.name}.restoring")
+        meter = Meter(progress, 1 if isinstance(places.database, Path) else 1 + _CARRYING)
         remove_database(staged)
         try:
-            _copy(file, staged, progress)
+            _copy(file, staged, meter.part(1))
             restored, seen, report = _judge(staged, places, head)
-            if seen is not None:
-                create_state(places.signer_state, seen)
-            if places.file.exists():  # it was found to be empty, and nobody else may write here
-                remove_database(places.file)
-            put_in_place(staged, places.file)
+            _put(staged, places, seen, meter.part(_CARRYING))
         finally:
             remove_database(staged)
     with contextlib.suppress(OSError):  # a verdict is only shown: nothing rests on it
-        leave(places.file, LastVerdict.of(report, deep=True, time=clock()))
+        leave(places.beside, LastVerdict.of(report, deep=True, time=clock()))
     return restored
+
+
+def _put(staged: Path, places: Places, seen: Checkpoint | None, progress: Progress) -> None:
+    """Put the judged copy where the ledger belongs; a new memory is made before anything can be served from there."""
+    database = places.database
+    if isinstance(database, Path):
+        if seen is not None:
+            create_state(places.signer_state, seen)
+        if database.exists():  # it was found to be empty, and nobody else may write here
+            remove_database(database)
+        put_in_place(staged, database)
+        return
+    create_store(database)
+    with (
+        contextlib.closing(SqliteStore(staged, writing=False)) as source,
+        contextlib.closing(open_store(database)) as target,
+    ):
+        moved = carry(source, target, progress)
+        if seen is not None:
+            create_state(places.signer_state, seen)
+        seal(target, moved)
 
 
 # ------------------------------------------------------------------------------------------ before anything is done
@@ -164,7 +190,23 @@ def _alone(places: Places, head: Path | None) -> Iterator[None]:
     yield
 
 
-def _require_free(database: Path) -> None:
+def _require_free(database: Database) -> None:
+    if isinstance(database, Path):
+        _require_free_file(database)
+        return
+    found = found_at(database)
+    if found == "something else":
+        raise StoreUnavailableError(
+            f"{database} holds something that is no ledger, and nothing is ever written over: name an empty database"
+        )
+    if found == "a ledger":
+        with contextlib.closing(open_store(database, writing=False)) as store, store.read() as reader:
+            head = reader.head()
+        if head.size and not is_on_its_way(head):
+            raise StoreUnavailableError(_NEVER_OVER.format(database=database))
+
+
+def _require_free_file(database: Path) -> None:
     left = [side for side in SIDES if _has_bytes(database.with_name(f"{database.name}{side}"))]
     if not database.exists():
         if left:
@@ -173,23 +215,8 @@ def _require_free(database: Path) -> None:
                 "it away and keep it, then restore"
             )
         return
-    if not _is_empty(database):
-        raise StoreUnavailableError(
-            f"there is a ledger at {database}, and none is ever written over: move it away and keep it, or set "
-            "LINEAGE_DATA_DIR (or LINEAGE_STORE) to another place"
-        )
-
-
-def _is_empty(database: Path) -> bool:
-    if database.stat().st_size == 0:
-        return True
-    try:
-        with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            if not connection.execute(_COUNT_TABLES).fetchone()[0]:
-                return True
-            return not connection.execute(_COUNT_RECORDS).fetchone()[0]
-    except sqlite3.Error:
-        return False  # whatever it is, it is not for us to remove
+    if found_at(database) != "nothing":
+        raise StoreUnavailableError(_NEVER_OVER.format(database=database))
 
 
 def _copy(file: Path, staged: Path, progress: Progress) -> None:

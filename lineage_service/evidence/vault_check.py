@@ -17,6 +17,7 @@ from graph_schema import canonical, sealing
 from graph_schema.changes import Changes
 from graph_schema.fold import understands
 from lineage_service.evidence.findings import Draft, FindingClass
+from lineage_service.evidence.record_form import payloads_named
 from lineage_service.evidence.rows import Row, joined, scratch, shown
 from lineage_service.ledger.sealing import SealError, digest_of, keyed_digest
 from lineage_service.recorder.payloads import Secrets, unpack_payload
@@ -26,7 +27,6 @@ _MAX_SHOWN: Final = 5
 _KEYS_HELD: Final = 10_000
 _PERSON_WORDS: Final = ("person:", "service_account:")
 _WITHDRAWN: Final = "edge.withdrawn"
-_QUARANTINED: Final = "payload.quarantined"
 _WITHHELD: Final = "WITHHELD: it is gone, and no record says that it was erased or expired"
 _ELSEWHERE: Final = "filed under another"
 
@@ -81,10 +81,7 @@ class Expectations:
             owners = sealed_owners(record) if known else {}
             rows = [(seq, digest, owners.get(at), record["id"]) for at, digest in enumerate(digests)]
             self._connection.executemany(self._SEALED, rows)
-        payloads = [record["source"].get("payload")]
-        if record["type"] == _QUARANTINED:
-            payloads.append(record["body"].get("payload"))
-        self._connection.executemany(self._PAYLOAD, [(digest, seq) for digest in payloads if digest])
+        self._connection.executemany(self._PAYLOAD, [(digest, seq) for digest in payloads_named(record)])
         # A withdrawal may name anybody's key; every other mention comes from a pseudonym that was allocated.
         keys = changes.nodes if record["type"] != _WITHDRAWN else {changes.actor: None}
         people = [key.partition(":")[2] for key in keys if key and key.startswith(_PERSON_WORDS)]

@@ -17,6 +17,7 @@ from lineage_service.ledger.note import VerifierKey
 from lineage_service.recorder.heads import SignedHead
 from lineage_service.recorder.known_head import Hashes, KnownHead
 from lineage_service.recorder.latency import Latency
+from lineage_service.recorder.seal import Seal
 from lineage_service.store.protocol import Head, Store
 
 _LOOK_SECONDS: Final = 0.02
@@ -41,7 +42,7 @@ class HeadFollower:
         self.failures = 0
         self.signatures = Latency()
         with store.read() as reader:
-            self._known = KnownHead(self._origin, seal_key, reader.head())
+            self._known = KnownHead(Seal(seal_key, self._origin), reader.head())
 
     @property
     def size(self) -> int:

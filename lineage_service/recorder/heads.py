@@ -16,6 +16,7 @@ from lineage_service.ledger.signer import Signer
 from lineage_service.ledger.tiles import TileReader
 from lineage_service.recorder.known_head import Hashes, KnownHead
 from lineage_service.recorder.latency import Latency
+from lineage_service.recorder.seal import Seal
 from lineage_service.store.protocol import Head, Store
 
 _KEPT_HEADS: Final = 64
@@ -63,7 +64,7 @@ class HeadSigner:
         self.failures = 0
         self.signatures = Latency()
         with store.read() as reader:
-            self._known = KnownHead(origin, seal_key, reader.head())
+            self._known = KnownHead(Seal(seal_key, origin), reader.head())
             head = self._known.head
             seen = signer.state
             signed = seen.size if seen else 0

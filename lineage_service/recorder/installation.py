@@ -25,9 +25,10 @@ from lineage_service.recorder.heads import HeadSigner
 from lineage_service.recorder.payloads import Secrets
 from lineage_service.recorder.preparation import Incoming, Preparation, Prepared, Sender
 from lineage_service.recorder.recorder import Recorder, wall_clock
+from lineage_service.recorder.seal import Seal
 from lineage_service.store.address import Database
 from lineage_service.store.opening import create_store, open_store
-from lineage_service.store.protocol import Head, Store
+from lineage_service.store.protocol import UNFOLDED, Head, Store
 
 PROFILE: Final = "LJ1/RFC6962/C2SP-checkpoint/Ed25519"
 OWN_KIND: Final = "lineage"
@@ -162,6 +163,11 @@ class Installation:
 
 
 def _require_same_fold(head: Head) -> None:
+    if head.size and head.fold_version == UNFOLDED:
+        raise StoreUnavailableError(
+            "the graph is being folded anew, or that was broken off: run `lineage rebuild`, which begins it again. The "
+            "ledger is safe and is not touched by it."
+        )
     if head.size and head.fold_version != FOLD_VERSION:
         raise StoreUnavailableError(
             f"the graph was folded by version {head.fold_version} of the language, this program folds by version "
@@ -173,6 +179,11 @@ def load_secrets(places: Places, origin: str) -> Secrets:
     """Read the secrets that seal and identify; KeyFileError says which file is missing or too open."""
     keyring = sealing.Keyring(keys.load_secret(places.kek), os.urandom)
     return Secrets(origin, keys.load_secret(places.id_key), keyring)
+
+
+def load_seal(places: Places) -> Seal:
+    """Read what seals the heads of the log at ``places``; KeyFileError says which file is missing or too open."""
+    return Seal(keys.load_secret(places.id_key), keys.load_key(places.log_key).name)
 
 
 def create(places: Places, *, origin: str | None, clock: Callable[[], int] = wall_clock) -> Installation:

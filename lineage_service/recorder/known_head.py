@@ -4,12 +4,10 @@ Whoever writes seals the head with a key that lies outside of the database. So a
 not write only if another process of the same installation wrote it, and if the leaves between really lead to it.
 """
 
-import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from lineage_service.errors import IntegrityError
-from lineage_service.ledger.sealing import head_mac
+from lineage_service.recorder.seal import Seal
 from lineage_service.store.protocol import Head
 
 Hashes = Callable[[int, int], Sequence[bytes]]
@@ -19,25 +17,15 @@ Hashes = Callable[[int, int], Sequence[bytes]]
 class KnownHead:
     """The newest head that this process accounts for. Whoever shares one between threads guards it."""
 
-    def __init__(self, origin: str, seal_key: bytes, head: Head) -> None:
-        """Begin at a head; IntegrityError if it was moved by somebody without ``seal_key``."""
-        self._origin = origin
-        self._seal_key = seal_key
-        self._require_own(head)
+    def __init__(self, seal: Seal, head: Head) -> None:
+        """Begin at a head; IntegrityError if somebody else moved it, StoreUnavailableError if it is not here yet."""
+        self._seal = seal
+        seal.require(head)
         self.head = head
 
     def sealed(self, head: Head) -> Head:
         """Return a head with our seal, by which the next process knows that we moved it there."""
-        parts = (head.size, head.last, head.time, head.frontier.to_bytes(), head.fold_version)
-        return replace(head, mac=head_mac(self._seal_key, self._origin, parts))
-
-    def _require_own(self, head: Head) -> None:
-        if head.size and not hmac.compare_digest(head.mac, self.sealed(head).mac):
-            raise IntegrityError(
-                f"the end of the log (record {head.size - 1}) was not written by this service: somebody with access to "
-                "the database added or removed records. Nothing is served or signed. Run `lineage verify`, restore the "
-                "newest database that verifies, or bring back the id key that belongs to it."
-            )
+        return self._seal.on(head)
 
     def extend(self, first: int, head: Head) -> None:
         """Go on to a head that this process committed; ``first`` is where its group began."""
@@ -53,7 +41,7 @@ class KnownHead:
         """
         if head.size <= self.head.size:
             return []
-        self._require_own(head)
+        self._seal.require(head)
         leaves = list(hashes(self.head.size, head.size))
         if self.head.frontier.extend(leaves) != head.frontier:
             raise IntegrityError(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,6 @@ class Address:
 
 Database = Path | Address
 """A SQLite file, or a database of a Neo4j server."""
+
+Found = Literal["nothing", "a ledger", "something else"]
+"""What is kept at such a place."""

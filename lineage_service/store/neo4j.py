@@ -18,8 +18,9 @@ import neo4j
 from graph_schema.changes import Changes
 from lineage_service.errors import StoreConflictError, StoreUnavailableError
 from lineage_service.ledger.tiles import TileReader, build_tile, complete_tiles
-from lineage_service.store.address import Address
+from lineage_service.store.address import Address, Found
 from lineage_service.store.neo4j_errors import translated
+from lineage_service.store.neo4j_forgetting import forget_graph
 from lineage_service.store.neo4j_head import Ends, ends_of, head_of, text_of
 from lineage_service.store.neo4j_migrations import migrate_neo4j, require_migrated, require_version
 from lineage_service.store.neo4j_reader import Neo4jReader
@@ -31,6 +32,9 @@ _LOCK_SECONDS: Final = 30.0
 _SETTLE_SECONDS: Final = 5.0
 _READ_TRIES: Final = 3
 _KEPT: Final = ("tiles", "sealed", "payloads")
+_FEW: Final = 1000
+_GROWTH: Final = 8
+"""How many records a log has when the server should plan anew what writes, and how many times more the next time."""
 
 
 class Neo4jStore:
@@ -45,6 +49,7 @@ class Neo4jStore:
         self._observer = observer
         self._known = Known()
         self._settled = 0
+        self._planned_for = _FEW
         self._closing = threading.Lock()
         self._open_readers = 0
         self._closed = False
@@ -71,6 +76,38 @@ class Neo4jStore:
         ):
             return migrate_neo4j(session)
 
+    _FOUND: Final = """
+        RETURN EXISTS { MATCH (n) WHERE NOT n:Migration AND NOT n:LedgerHead }, EXISTS { MATCH (:Migration) },
+          EXISTS {
+            MATCH (n) WHERE NOT n:(Migration|LedgerHead|Checkpoint|Record|Tile|Entity|Point|Pseudonym|SubjectKey
+              |SealedValue|Payload)
+          }
+    """
+
+    @classmethod
+    def found_at(cls, address: Address) -> Found:
+        """Tell what the database holds; our schema alone is nothing."""
+        with (
+            translated(f"looking at {address}"),
+            connect(address) as driver,
+            driver.session(database=address.database, default_access_mode=neo4j.READ_ACCESS) as session,
+        ):
+            require_version(session)
+            anything, ours, others = session.run(cls._FOUND).single(strict=True)
+        if not anything:
+            return "nothing"
+        return "a ledger" if ours and not others else "something else"
+
+    @staticmethod
+    def forget_graph(address: Address, progress: Callable[[float], None]) -> None:
+        """Remove the graph and nothing else, in steps; no store open on it may have folded anything yet."""
+        with (
+            translated(f"removing the graph at {address}", writing=True),
+            connect(address) as driver,
+            driver.session(database=address.database) as session,
+        ):
+            forget_graph(session, progress)
+
     def _session(self, *, reading: bool = False) -> neo4j.Session:
         """Return a session; those of one store see each other's writes, wherever the driver sends them."""
         self._require_open()
@@ -83,6 +120,7 @@ class Neo4jStore:
     def begin(self) -> Iterator["Neo4jTransaction"]:
         """Begin a transaction; see the protocol."""
         with translated("recording", writing=True), self._session() as session:
+            self._plan_anew(session)
             transaction = Neo4jTransaction(session, self._known, self._observer, self._settle)
             try:
                 yield transaction
@@ -95,6 +133,17 @@ class Neo4jStore:
     def _settle(self, size: int) -> None:
         """Note that everything below ``size`` is visible as a whole."""
         self._settled = max(self._settled, size)
+
+    def _plan_anew(self, session: neo4j.Session) -> None:
+        """Have the statement that writes planned anew once the log has grown much since.
+
+        Planned while the database was empty, it looks for an edge among all relationships there are: that costs little
+        then, and minutes for a large group later. The server plans anew by itself, but not within ten seconds, which
+        is long while a ledger is copied.
+        """
+        if self._settled >= self._planned_for:
+            self._planned_for = self._settled * _GROWTH
+            Neo4jTransaction.warm_up(session, anew=True)
 
     def _require_open(self) -> None:
         if self._closed:
@@ -210,13 +259,13 @@ class Neo4jTransaction:
     """One group of records on its way in: gathered here, written by one statement when the block ends."""
 
     @classmethod
-    def warm_up(cls, session: neo4j.Session) -> None:
+    def warm_up(cls, session: neo4j.Session, *, anew: bool = False) -> None:
         """Let the server plan what writes, which takes about a second, before anybody waits for it."""
         written: dict[str, Any] = {name: [] for name in (*Rows(Known()).parameters(), *_KEPT)}
         written |= {"first": 0, "state": None, "before": None, "size": None}
         with session.begin_transaction() as transaction:
             transaction.run(cls._HEAD, lock="", ids=[]).consume()
-            transaction.run(cls._WRITE, p=written).consume()
+            transaction.run(cls._WRITE_PLANNED_ANEW if anew else cls._WRITE, p=written).consume()
             transaction.rollback()
 
     def __init__(
@@ -362,15 +411,17 @@ class Neo4jTransaction:
         SET h.state = coalesce($p.state, h.state), h.before = coalesce($p.before, h.before),
             h.size = coalesce($p.size, h.size)
     """
+    _WRITE_PLANNED_ANEW: Final = f"CYPHER replan=force {_WRITE}"
 
     def commit(self) -> None:
         """Write everything by one statement and make it durable; one that never took the lock has nothing to do."""
         if self._transaction is None:
             return
         found, head = self._require_head(), self._head
-        if self.rows.records or head is not None or any(self._kept.values()):
+        rows = self.rows.parameters()
+        if head is not None or any(rows.values()) or any(self._kept.values()):
             written = {
-                **self.rows.parameters(),
+                **rows,
                 **self._kept,
                 "first": self.rows.first,
                 "state": None if head is None else text_of(head),

@@ -319,14 +319,19 @@ class Neo4jReader:
         found = self._one(self._TILE, level=level, number=number)
         return None if found is None else bytes(found)
 
-    _PAYLOAD: Final = "MATCH (p:Payload {digest: $digest}) RETURN [p.seq, p.digest, p.salt, p.key, p.ciphertext]"
+    # A row each: together they may be larger than one answer should be.
+    _PAYLOADS: Final = """
+        UNWIND $digests AS digest MATCH (p:Payload {digest: digest}) WHERE p.seq < $size
+        RETURN p.seq, p.digest, p.salt, p.key, p.ciphertext ORDER BY p.digest
+    """
 
-    def payload(self, digest: str) -> Payload | None:
-        """Return a raw payload."""
-        found = self._one(self._PAYLOAD, digest=digest)
-        if found is None or found[0] >= self._head.size:
-            return None
-        return Payload(found[0], found[1], *map(bytes, found[2:]))
+    def payloads(self, digests: Iterable[str]) -> list[Payload]:
+        """Return raw payloads by digest."""
+        asked = list(dict.fromkeys(digests))
+        if not asked:
+            return []
+        rows = self._transaction.run(self._PAYLOADS, digests=asked, size=self._head.size)
+        return [Payload(row[0], row[1], *map(bytes, row.values()[2:])) for row in rows]
 
 
 def _record(row: neo4j.Record) -> StoredRecord:

@@ -6,17 +6,19 @@ free space. Values and identities of an erased person may lie there as well: sea
 remains besides is the server's transaction log, until the server drops it (``graph_schema/neo4j/README.md``).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import neo4j
 
 from graph_schema.sealing import Person
+from lineage_service.errors import StoreConflictError
 from lineage_service.store.neo4j_errors import translated
-from lineage_service.store.protocol import NewPerson, SealedValue
+from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue
 
 _PIECE: Final = 8
 _PIECES: Final = 12
+_PAGE: Final = 1000
 
 
 class Sessions(Protocol):
@@ -70,9 +72,10 @@ class Neo4jVault:
             found = session.execute_read(lambda tx: tx.run(self._KEYS, subjects=list(subjects)).single(strict=True)[0])
         return {subject: _joined(stored) for subject, stored in found}
 
+    # An index of two properties is used only where the statement says something of both.
     _SEALED: Final = """
         UNWIND $seqs AS seq
-        MATCH (s:SealedValue) WHERE s.seq = seq
+        MATCH (s:SealedValue) WHERE s.seq = seq AND s.digest >= ''
         WITH s ORDER BY s.seq, s.digest RETURN collect([s.seq, s.digest, s.subject, s.key, s.ciphertext])
     """
 
@@ -94,7 +97,7 @@ class Neo4jVault:
         return None if row is None else bytes(row[0])
 
     _COPIES: Final = """
-        MATCH (s:SealedValue) WHERE s.subject = $subject AND s.key IS NULL
+        MATCH (s:SealedValue) WHERE s.subject = $subject AND s.seq >= 0 AND s.key IS NULL
         WITH s ORDER BY s.seq, s.digest RETURN collect([s.seq, s.digest])
     """
 
@@ -104,10 +107,69 @@ class Neo4jVault:
             found = session.execute_read(lambda tx: tx.run(self._COPIES, subject=subject).single(strict=True)[0])
         return [(seq, digest) for seq, digest in found]
 
+    _PEOPLE: Final = """
+        MATCH (p:Pseudonym) WHERE p.mac > $after
+        WITH p ORDER BY p.mac LIMIT $page
+        OPTIONAL MATCH (k:SubjectKey {subject: p.pseudonym})
+        WITH p, k ORDER BY p.mac RETURN collect([p.mac, p.pseudonym, p.identity, properties(k)])
+    """
+
+    def people(self) -> Iterator[PersonAtRest]:
+        """Yield everybody who is kept, a page at a time."""
+        after = ""
+        while True:
+            page = self._page(after)
+            yield from map(_at_rest, page)
+            if len(page) < _PAGE:
+                return
+            after = page[-1][0]
+
+    def _page(self, after: str) -> list[list[Any]]:
+        with translated("reading the vault"), self._sessions() as session:
+            found: list[list[Any]] = session.execute_read(
+                lambda tx: tx.run(self._PEOPLE, after=after, page=_PAGE).single(strict=True)[0]
+            )
+        return found
+
+    # Like for pseudonyms: what is there is left as it is, and then compared.
+    _BRING: Final = """
+        UNWIND $people AS r
+        MERGE (p:Pseudonym {mac: r[0]})
+        ON CREATE SET p.pseudonym = r[1], p.identity = r[2]
+        WITH p, r
+        CALL (r) {
+          WITH r WHERE r[3] IS NOT NULL
+          MERGE (k:SubjectKey {subject: r[1]})
+          ON CREATE SET k.bytes = r[3], k += r[4]
+        }
+        WITH p, r
+        OPTIONAL MATCH (k:SubjectKey {subject: p.pseudonym})
+        RETURN collect([p.mac, p.pseudonym, p.identity, properties(k)])
+    """
+
+    def bring(self, people: Sequence[PersonAtRest]) -> None:
+        """Keep people as another store keeps them."""
+        if not people:
+            return
+        with translated("writing to the vault", writing=True), self._sessions() as session:
+            session.execute_write(self._bring, {one.mac.hex(): one for one in people})
+
+    def _bring(self, transaction: neo4j.ManagedTransaction, people: Mapping[str, PersonAtRest]) -> None:
+        rows = [
+            [mac, one.pseudonym, one.identity, *((None, {}) if one.key is None else (len(one.key), _pieces(one.key)))]
+            for mac, one in sorted(people.items())
+        ]
+        for found in transaction.run(self._BRING, people=rows).single(strict=True)[0]:
+            if _at_rest(found) != (one := people[found[0]]):
+                raise StoreConflictError(
+                    f"{one.pseudonym} cannot be brought here: this vault keeps that person, or that pseudonym, "
+                    "otherwise. Nobody was brought"
+                )
+
     # Overwritten and committed first: a key that is deleted at once would be unlinked and left as it was.
     _OVERWRITE_KEY: Final = "MATCH (k:SubjectKey {subject: $subject}) SET k += $nothing"
     _ERASE: Final = """
-        OPTIONAL MATCH (s:SealedValue) WHERE s.subject = $subject AND s.key IS NULL
+        OPTIONAL MATCH (s:SealedValue) WHERE s.subject = $subject AND s.seq >= 0 AND s.key IS NULL
         WITH s, s.digest AS digest ORDER BY s.seq, digest
         WITH collect(s) AS values, collect(digest) AS digests
         OPTIONAL MATCH (k:SubjectKey {subject: $subject})
@@ -126,6 +188,11 @@ class Neo4jVault:
                 lambda tx: tx.run(self._ERASE, subject=subject).single(strict=True)[0]
             )
         return digests
+
+
+def _at_rest(found: Sequence[Any]) -> PersonAtRest:
+    mac, pseudonym, identity, key = found
+    return PersonAtRest(bytes.fromhex(mac), pseudonym, bytes(identity), None if key is None else _joined(key))
 
 
 def _pieces(key: bytes) -> dict[str, int]:

@@ -1,8 +1,9 @@
 """One door to both stores: which one it is, its address says."""
 
+from collections.abc import Callable
 from pathlib import Path
 
-from lineage_service.store.address import Database
+from lineage_service.store.address import Address, Database, Found
 from lineage_service.store.protocol import Observer, Store
 from lineage_service.store.sqlite import SqliteStore
 
@@ -23,6 +24,26 @@ def create_store(database: Database) -> list[str]:
     from lineage_service.store.neo4j import Neo4jStore
 
     return Neo4jStore.create(database)
+
+
+def found_at(database: Database) -> Found:
+    """Tell what is kept there, without changing anything; an empty ledger of ours is nothing.
+
+    Raises:
+        StoreUnavailableError: if a server cannot be asked.
+    """
+    if isinstance(database, Path):
+        return SqliteStore.found_at(database)
+    from lineage_service.store.neo4j import Neo4jStore
+
+    return Neo4jStore.found_at(database)
+
+
+def forget_graph(address: Address, progress: Callable[[float], None]) -> None:
+    """Remove the graph of a ledger on a server and nothing else, in steps, so that it can be folded anew."""
+    from lineage_service.store.neo4j import Neo4jStore
+
+    Neo4jStore.forget_graph(address, progress)
 
 
 def is_created(database: Database) -> bool:

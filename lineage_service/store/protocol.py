@@ -8,7 +8,7 @@ takes a ``Cut`` returns what was true at ``as_of`` according to what was recorde
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from graph_schema.changes import Changes
 from graph_schema.fold import FOLD_VERSION
@@ -43,6 +43,9 @@ class Head:
     fold_version: int
     mac: bytes = b""
 
+
+UNFOLDED: Final = 0
+"""The fold version of a head whose graph is not whole: it is being folded anew, or the ledger is on its way here."""
 
 EMPTY_HEAD = Head(0, bytes(32), 0, Frontier(), FOLD_VERSION)
 """The head of a log without records."""
@@ -275,8 +278,8 @@ class Reader(Protocol):
     def tile(self, level: int, number: int) -> bytes | None:
         """Return a complete tile of 256 hashes, or None."""
 
-    def payload(self, digest: str) -> Payload | None:
-        """Return a raw payload by its salted digest."""
+    def payloads(self, digests: Iterable[str]) -> list[Payload]:
+        """Return those raw payloads that are kept among these salted digests, by ascending digest, each once."""
 
 
 class Vault(Protocol):
@@ -304,6 +307,20 @@ class Vault(Protocol):
     def copies(self, subject: str) -> list[tuple[int, str]]:
         """Return (seq, digest) of every sealed value of a subject."""
 
+    def people(self) -> Iterator["PersonAtRest"]:
+        """Yield everybody who is kept, by ascending ``mac``, holding a page of them at a time and no lock.
+
+        Whoever is added or erased meanwhile may be among them or not.
+        """
+
+    def bring(self, people: Sequence["PersonAtRest"]) -> None:
+        """Keep people as another store keeps them, all or none; of those who are kept here just so, nothing changes.
+
+        Raises:
+            StoreConflictError: if one of them is kept here otherwise (other pseudonym, identity or key); nobody was
+                brought.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
@@ -312,6 +329,19 @@ class NewPerson:
     pseudonym: str
     key: bytes
     identity: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PersonAtRest:
+    """Somebody as the vault keeps them: ``mac`` is the keyed digest of who it is, ``identity`` says it, encrypted.
+
+    ``key`` is the wrapped data key of the pseudonym, or None if there is none any more.
+    """
+
+    mac: bytes
+    pseudonym: str
+    identity: bytes
+    key: bytes | None
 
 
 class Store(Protocol):

@@ -25,6 +25,7 @@ from graph_schema.kinds import KIND_BY_WORD
 from lineage_service.errors import OverloadedError, StoreConflictError, StoreUnavailableError
 from lineage_service.ledger.merkle import Frontier
 from lineage_service.ledger.tiles import TileReader, build_tile, complete_tiles
+from lineage_service.store.address import Found
 from lineage_service.store.migrations import migrate_sqlite, require_migrated
 from lineage_service.store.protocol import EMPTY_HEAD, Head, KnownReceipt, NewRecord, Observer, Payload, SealedValue
 from lineage_service.store.sqlite_errors import translated
@@ -112,6 +113,23 @@ class SqliteStore:
         with translated("creating the store"), contextlib.closing(connect(path, cache_kib=512)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
             return migrate_sqlite(connection)
+
+    _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    _ANYTHING: Final = "SELECT EXISTS (SELECT 1 FROM record) OR EXISTS (SELECT 1 FROM person)"
+
+    @classmethod
+    def found_at(cls, path: Path) -> Found:
+        """Tell what the file holds; our tables alone are nothing."""
+        if not path.exists() or path.stat().st_size == 0:
+            return "nothing"
+        try:
+            with contextlib.closing(connect(path, cache_kib=512, read_only=True)) as connection:
+                tables = {row[0] for row in connection.execute(cls._TABLES)}
+                if not tables >= {"migration", "record", "person"}:
+                    return "something else" if tables - {"migration"} else "nothing"
+                return "a ledger" if connection.execute(cls._ANYTHING).fetchone()[0] else "nothing"
+        except sqlite3.Error:
+            return "something else"  # whatever it is, it is not ours to write to
 
     @contextlib.contextmanager
     def begin(self) -> Iterator["SqliteTransaction"]:

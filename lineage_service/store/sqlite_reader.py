@@ -350,12 +350,15 @@ class SqliteReader:
         row = self._connection.execute(self._TILE, (level, number)).fetchone()
         return None if row is None else row[0]
 
-    _PAYLOAD: Final = "SELECT seq, digest, salt, key, ciphertext FROM payload WHERE digest = ?"
+    _PAYLOADS: Final = """
+        SELECT p.seq, p.digest, p.salt, p.key, p.ciphertext
+        FROM json_each(?) j CROSS JOIN payload p ON p.digest = j.value ORDER BY p.digest
+    """
 
-    def payload(self, digest: str) -> Payload | None:
-        """Return a raw payload."""
-        row = self._connection.execute(self._PAYLOAD, (digest,)).fetchone()
-        return None if row is None else Payload(*row)
+    def payloads(self, digests: Iterable[str]) -> list[Payload]:
+        """Return raw payloads by digest."""
+        asked = list(dict.fromkeys(digests))
+        return [Payload(*row) for row in self._connection.execute(self._PAYLOADS, (_array(asked),))]
 
 
 def _stop_of(cut: Cut) -> bytes:

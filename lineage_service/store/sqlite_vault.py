@@ -4,13 +4,17 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 from typing import Final
 
 import orjson
 
 from graph_schema.sealing import Person
-from lineage_service.store.protocol import NewPerson, SealedValue
+from lineage_service.errors import StoreConflictError
+from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue
 from lineage_service.store.sqlite_errors import translated
+
+_PAGE: Final = 1000
 
 
 class SqliteVault:
@@ -90,6 +94,42 @@ class SqliteVault:
         """Return (seq, digest) of every value sealed under a subject's own key."""
         with self._reading() as connection:
             return connection.execute(self._COPIES, (subject,)).fetchall()
+
+    _PEOPLE: Final = """
+        SELECT p.mac, p.pseudonym, p.identity, k.key FROM person p LEFT JOIN subject_key k ON k.subject = p.pseudonym
+        WHERE p.mac > ? ORDER BY p.mac LIMIT ?
+    """
+
+    def people(self) -> Iterator[PersonAtRest]:
+        """Yield everybody who is kept, a page at a time."""
+        after = b""
+        while True:
+            with self._reading() as connection:
+                rows = connection.execute(self._PEOPLE, (after, _PAGE)).fetchall()
+            yield from (PersonAtRest(*row) for row in rows)
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1][0]
+
+    _BRING: Final = "INSERT OR IGNORE INTO person(mac, pseudonym, identity) VALUES (?, ?, ?)"
+    _BRING_KEY: Final = "INSERT OR IGNORE INTO subject_key(subject, key) VALUES (?, ?)"
+    _KEPT: Final = """
+        SELECT p.mac, p.pseudonym, p.identity, k.key FROM person p LEFT JOIN subject_key k ON k.subject = p.pseudonym
+        WHERE p.mac = ?
+    """
+
+    def bring(self, people: Sequence[PersonAtRest]) -> None:
+        """Keep people as another store keeps them; what is there is left, and then compared."""
+        with self._transaction() as connection:
+            connection.executemany(self._BRING, [(one.mac, one.pseudonym, one.identity) for one in people])
+            keys = [(one.pseudonym, one.key) for one in people if one.key is not None]
+            connection.executemany(self._BRING_KEY, keys)
+            for one in people:
+                if connection.execute(self._KEPT, (one.mac,)).fetchone() != astuple(one):
+                    raise StoreConflictError(
+                        f"{one.pseudonym} cannot be brought here: this vault keeps that person, or that pseudonym, "
+                        "otherwise. Nobody was brought"
+                    )
 
     _ERASE_KEY: Final = "DELETE FROM subject_key WHERE subject = ?"
     _ERASE_PERSON: Final = "DELETE FROM person WHERE pseudonym = ?"

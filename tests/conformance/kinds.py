@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lineage_service.store.address import Address
 from lineage_service.store.neo4j import Neo4jStore
 from lineage_service.store.protocol import Store
 from lineage_service.store.sqlite import SqliteStore
@@ -26,9 +27,15 @@ def sqlite_place(folder: Path) -> Place:
 
 def neo4j_place(_folder: Path) -> Place:
     """Make an empty ledger in the Neo4j of this run; what the last test left there is removed."""
+    address = emptied_server()
+    return Place(lambda: Neo4jStore(address, writing=False))
+
+
+def emptied_server() -> Address:
+    """Return the Neo4j of this run with an empty ledger in it."""
     address = empty_address()
     Neo4jStore.create(address)
-    return Place(lambda: Neo4jStore(address, writing=False))
+    return address
 
 
 KINDS: dict[str, Callable[[Path], Place]] = {"sqlite": sqlite_place, "neo4j": neo4j_place}

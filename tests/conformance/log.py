@@ -138,6 +138,7 @@ def add(
     type: str = "run.observed",  # noqa: A002
     actor: str | None = None,
     ids: Sequence[str] | None = None,
+    fold: bool = True,
 ) -> list[NewRecord]:
     """Append one record for each of ``changes`` inside a transaction, fold them, move the head."""
     ids = ids or [event_id(next(_ids)) for _ in changes]
@@ -149,7 +150,8 @@ def add(
         last = leaf_hash(body)
         records.append(NewRecord(seq, identifier, type, actor, time, last, body))
     transaction.append(records)
-    transaction.apply([(record.seq, change) for record, change in zip(records, changes, strict=True)])
+    if fold:
+        transaction.apply([(record.seq, change) for record, change in zip(records, changes, strict=True)])
     frontier = head.frontier.extend([record.leaf for record in records])
     transaction.move_head(Head(frontier.size, last, time, frontier, FOLD_VERSION))
     return records

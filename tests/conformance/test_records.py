@@ -201,9 +201,12 @@ def test_a_checkpoint_of_the_same_size_replaces_the_stored_one(store: Store) -> 
     assert note_of(store) == b"three, signed by one more"
 
 
-def test_a_payload_is_found_by_its_digest(store: Store) -> None:
+def test_payloads_are_found_by_their_digests(store: Store) -> None:
     payloads = [Payload(n, f"{n:064x}", bytes([n]) * 16, b"key \x00\xff", bytes(range(256)) * n) for n in range(3)]
     Log(store).write(*(mention(1, run(n)) for n in range(3)), payloads=payloads)
     with store.read() as reader:
-        assert [reader.payload(payload.digest) for payload in payloads] == payloads
-        assert reader.payload("ff" * 32) is None
+        assert reader.payloads(payload.digest for payload in payloads) == payloads
+        assert [reader.payloads([payload.digest]) for payload in payloads] == [[payload] for payload in payloads]
+        assert reader.payloads([payloads[1].digest, "ff" * 32, payloads[0].digest, payloads[1].digest]) == payloads[:2]
+        assert reader.payloads(["ff" * 32]) == []
+        assert reader.payloads([]) == []

@@ -39,7 +39,7 @@ READS: dict[str, Callable[[Reader], object]] = {
     "find": lambda reader: reader.find(int(Kind.DATASET_VERSION), "", None, PLENTY, NOW),
     "points": lambda reader: reader.points(PointQuery(subjects=[RUN]), NOW),
     "hashes": lambda reader: reader.hashes(0, PLENTY),
-    "payload": lambda reader: reader.payload("aa" * 32),
+    "payloads": lambda reader: reader.payloads(["aa" * 32]),
 }
 
 

@@ -68,7 +68,22 @@ def test_a_committed_group_is_there_whole(store: Store) -> None:
     assert [found.seq for found in points_of(store, PointQuery(subjects=[RUN]))] == [2]
     assert store.vault().sealed([0]) == [SEALED]
     with store.read() as reader:
-        assert reader.payload(PAYLOAD.digest) == PAYLOAD
+        assert reader.payloads([PAYLOAD.digest]) == [PAYLOAD]
+
+
+def test_changes_of_records_that_are_there_can_be_folded_later(store: Store) -> None:
+    facts = [setting(1, RUN, name="x"), edge(2, RUN, Edge.USED, version("a")), point(3, RUN, "state", "complete")]
+    with store.begin() as transaction:
+        add(transaction, *facts, fold=False)
+    assert nodes_of(store, RUN) == {}
+    head = head_of(store)
+    with store.begin() as transaction:
+        transaction.head([])
+        transaction.apply(list(enumerate(facts)))
+    assert registers_of(store, RUN) == [{"name": "x"}]
+    assert [found.end for found in assertions_of(store, RUN)] == [version("a")]
+    assert [found.seq for found in points_of(store, PointQuery(subjects=[RUN]))] == [2]
+    assert head_of(store) == head
 
 
 def test_a_block_that_raises_leaves_nothing(store: Store) -> None:
@@ -85,7 +100,7 @@ def test_a_block_that_raises_leaves_nothing(store: Store) -> None:
     assert points_of(store, PointQuery(slot="state")) == []
     assert store.vault().sealed([0]) == []
     with store.read() as reader:
-        assert reader.payload(PAYLOAD.digest) is None
+        assert reader.payloads([PAYLOAD.digest]) == []
         assert reader.tile(0, 0) is None
         assert reader.hashes(0, 300) == []
 

@@ -3,8 +3,11 @@
 import threading
 from collections.abc import Iterable
 
+import pytest
+
 from graph_schema.sealing import Person
-from lineage_service.store.protocol import NewPerson, SealedValue, Store, Vault
+from lineage_service.errors import StoreConflictError
+from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue, Store, Vault
 from tests.conformance.kinds import Place
 from tests.conformance.log import Log, mention, records_of, run
 
@@ -155,3 +158,74 @@ def test_erasing_a_stranger_erases_nothing(store: Store) -> None:
     allocate(store.vault(), [ANNA])
     assert store.vault().erase("p_nobody") == []
     assert store.vault().identity("p_anna1") is not None
+
+
+def at_rest(person: Person, mark: str = "1") -> PersonAtRest:
+    """Return somebody as the vault keeps them once ``allocate`` was called."""
+    new = fresh(person, mark)
+    return PersonAtRest(mac(person), new.pseudonym, new.identity, new.key)
+
+
+def crowd(count: int) -> list[PersonAtRest]:
+    """Return many people by ascending mac."""
+    keys = (bytes([1 + number % 90]) * (1 + number % 90) for number in range(count))
+    return [PersonAtRest(f"{n:032d}".encode(), f"p_{n}", b"\x00\xff%d" % n, key) for n, key in enumerate(keys)]
+
+
+def test_people_are_listed_as_they_are_kept(store: Store) -> None:
+    vault = store.vault()
+    assert list(vault.people()) == []
+    allocate(vault, [BEN, ANNA])
+    assert list(vault.people()) == [at_rest(ANNA), at_rest(BEN)]
+
+
+def test_somebody_erased_is_not_listed(store: Store) -> None:
+    vault = store.vault()
+    allocate(vault, [ANNA, BEN])
+    vault.erase("p_anna1")
+    assert list(vault.people()) == [at_rest(BEN)]
+
+
+def test_people_who_are_brought_are_kept_as_they_were(store: Store) -> None:
+    vault = store.vault()
+    people = crowd(1100)
+    for first in range(0, len(people), 500):
+        vault.bring(people[first : first + 500])
+    assert list(vault.people()) == people
+    assert vault.subject_keys(["p_7"]) == {"p_7": people[7].key}
+    assert vault.identity("p_7") == people[7].identity
+
+
+def test_people_can_be_brought_again_and_nobody_is_brought_twice(store: Store) -> None:
+    vault = store.vault()
+    vault.bring([])
+    vault.bring([at_rest(ANNA)])
+    vault.bring([at_rest(BEN), at_rest(ANNA)])
+    assert list(vault.people()) == [at_rest(ANNA), at_rest(BEN)]
+    assert allocate(vault, [ANNA, BEN], "2") == {ANNA: "p_anna1", BEN: "p_ben1"}
+
+
+def test_somebody_without_a_key_is_brought_without_one(store: Store) -> None:
+    vault = store.vault()
+    gone = PersonAtRest(mac(ANNA), "p_anna1", b"identity", None)
+    vault.bring([gone])
+    assert list(vault.people()) == [gone]
+    assert vault.subject_keys(["p_anna1"]) == {}
+    with pytest.raises(StoreConflictError):
+        vault.bring([at_rest(ANNA)])
+
+
+def test_whom_the_vault_keeps_otherwise_is_refused_and_nobody_is_brought(store: Store) -> None:
+    vault = store.vault()
+    allocate(vault, [ANNA])
+    for other in (
+        PersonAtRest(mac(ANNA), "p_other", b"identity anna 1", b"key of anna 1"),
+        PersonAtRest(mac(ANNA), "p_anna1", b"another identity", b"key of anna 1"),
+        PersonAtRest(mac(ANNA), "p_anna1", b"identity anna 1", b"another key"),
+        PersonAtRest(mac(ANNA), "p_anna1", b"identity anna 1", None),
+        PersonAtRest(mac(("x", "y", "person")), "p_anna1", b"identity anna 1", b"key of anna 1"),
+    ):
+        with pytest.raises(StoreConflictError):
+            vault.bring([at_rest(BEN), other])
+        assert list(vault.people()) == [at_rest(ANNA)]
+        assert vault.subject_keys(["p_ben1", "p_other"]) == {}

@@ -20,6 +20,7 @@ from lineage_service.ledger.signer import read_state
 from lineage_service.queries.heartbeats import Heartbeat, heartbeats
 from lineage_service.recorder.disclosure import Disclosure
 from lineage_service.recorder.installation import Places, load_secrets
+from lineage_service.recorder.seal import is_on_its_way
 from lineage_service.server.authority import Rights, SourceGrant, rights_at
 from lineage_service.server.expiry import SOON_DAYS, ends_soon, newest_ends
 from lineage_service.store.opening import open_store
@@ -77,6 +78,8 @@ def look(opened: Opened | LineageError, places: Places, now: int) -> Iterator[Se
 
 
 def _signed(head: Head, signed: int) -> Seen:
+    if is_on_its_way(head):
+        return Seen("wrong", "copying or restoring it was broken off: it is not all here", "repeat that command")
     if signed > head.size:
         what = f"the signer has signed {signed} records and the ledger has {head.size}: an older database was restored"
         return Seen("tampered", what, "put the newest database back, then: lineage verify")

@@ -210,5 +210,6 @@ def test_the_version_is_printed_alone(alone: Command) -> None:
 def test_without_a_verb_the_verbs_are_listed(alone: Command) -> None:
     ended = alone()
     assert (ended.code, ended.out) == (64, "")
-    for verb in ("init", "serve", "ask", "collect", "record", "verify", "doctor", "token", "source", "role", "rebuild"):
+    files = ("init", "serve", "verify", "doctor", "rebuild", "copy")
+    for verb in (*files, "ask", "collect", "record", "token", "source", "role"):
         assert f"\n  {verb} " in ended.err

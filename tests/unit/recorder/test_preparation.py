@@ -276,8 +276,7 @@ def test_raw_bytes_are_kept_once_for_all_facts_made_of_them(installation: Instal
     digests = {body["source"]["payload"] for body in bodies(installation)[1:]}
     assert len(digests) == 1
     with installation.store.read() as reader:
-        payload = reader.payload(digests.pop())
-    assert payload is not None
+        (payload,) = reader.payloads(digests)
     assert payload.seq == 1
     assert payload.digest == sha256(payload.salt + raw).hexdigest()
     assert unpack_payload(payload, installation.secrets) == raw

@@ -9,6 +9,5 @@ from tests.service import Service
 def kept_bytes(service: Service, record: dict[str, Any]) -> bytes:
     """Return the bytes that a record names as its payload."""
     with service.installation.store.read() as reader:
-        payload = reader.payload(record["source"]["payload"])
-    assert payload is not None
+        (payload,) = reader.payloads([record["source"]["payload"]])
     return unpack_payload(payload, service.installation.secrets)
