@@ -42,6 +42,7 @@ _MMAP_BYTES: Final = 268_435_456
 _WAIT_MS: Final = 5000
 _NOT_WRITABLE: Final = ("readonly database", "unable to open")
 _MAX_NOTE_BYTES: Final = 1_000_000
+_OF_THE_LEDGER: Final = frozenset({"edit", "insert", "tree", "checkpoint"})
 _THE_REST: Final = "graph, personal values and payloads"
 
 
@@ -284,8 +285,9 @@ class _Verification:
 
 
 def _take_faults(transcript: Transcript, draft: Draft) -> None:
-    """Put first what was found while a transcript was made: it tells best why something is missing in the tables."""
-    draft.findings[:0] = transcript.faults
+    """Add what was found while a transcript was made; of the ledger first, because it tells why a table lacks a row."""
+    for finding in reversed(transcript.faults):
+        draft.findings.insert(0 if finding.cls in _OF_THE_LEDGER else len(draft.findings), finding)
     draft.not_verified += transcript.not_ours
     draft.counts |= {f"{table}_faults": count for table, count in transcript.counts.items()}
     wrong = tuple(f"{IN_NEO4J.of(table)}:" for table in transcript.counts)

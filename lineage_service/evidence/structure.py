@@ -101,6 +101,7 @@ def _rows(connection: sqlite3.Connection, left_out: set[str]) -> Iterator[Row]:
 # --------------------------------------------------------------------------------------------------------------- Neo4j
 
 _MIGRATION: Final = ("number", "name", "sha256")
+_SAME_RULE: Final = 4
 _RULE: Final = ("sort", "name", "type", "entity", "of", "properties")
 _SERVER: Final = (
     "Neo4j itself: the server's settings and plugins, and whether its index files hold what its store holds "
@@ -121,7 +122,7 @@ def neo4j_version(schema: "Schema") -> Literal["same", "older", "newer"]:
 def check_neo4j_structure(schema: "Schema", draft: Draft) -> None:
     """Compare constraints, indexes and applied schema files of a Neo4j database with those of this version."""
     found = len(draft.findings)
-    for one, other in differences(iter(sorted(schema.given)), iter(sorted(schema.found)), 2):
+    for one, other in differences(iter(sorted(schema.given)), iter(sorted(schema.found)), _SAME_RULE):
         detail = "Neo4j: a constraint or an index differs from those of this version"
         draft.find("schema", None, shown(_RULE, one), shown(_RULE, other), detail)
     for row in sorted(set(schema.files) ^ set(schema.applied), key=repr):
