@@ -1,4 +1,4 @@
-"""Ledgers in the Neo4j of a test run: an empty one, one that was in a file, and one that somebody tampers with and puts right.
+"""Ledgers in the Neo4j of a test run: an empty one, one from a file, and one that is tampered with and put right.
 
 Whoever tampers does it in Cypher, as one does who has a password of the server. What was done is undone by comparing
 all that stands there with what stood there before, so that one ledger serves many tests.
@@ -55,9 +55,10 @@ def replayed(places: Places, sizes: Sequence[int]) -> Places:
         size, last, time, frontier, fold_version, mac = file.execute(_HEAD).fetchone()
         final = Head(size, last, time, Frontier.from_bytes(frontier), fold_version, mac)
         for count in (*sizes, size):
-            _record(store, file, [NewRecord(row[0], row[1].hex(), *row[2:]) for row in islice(rows, count)], final)
-        note_size, note = file.execute("SELECT size, note FROM note").fetchone()
-        store.set_note(note, note_size)
+            if records := [NewRecord(row[0], row[1].hex(), *row[2:]) for row in islice(rows, count)]:
+                _record(store, file, records, final)
+        for size, note in file.execute("SELECT size, note FROM note"):
+            store.set_note(note, size)
     return Places(address, places.keys)
 
 
@@ -97,7 +98,8 @@ class Thing:
 _NODES = "MATCH (n) RETURN elementId(n) AS id, labels(n) AS kinds, properties(n) AS properties"
 _LINKS = """
     MATCH (a)-[e]->(b)
-    RETURN elementId(e) AS id, [type(e)] AS kinds, properties(e) AS properties, elementId(a) AS start, elementId(b) AS end
+    RETURN elementId(e) AS id, [type(e)] AS kinds, properties(e) AS properties,
+      elementId(a) AS start, elementId(b) AS end
 """
 _DELETE_LINKS = "MATCH ()-[e]->() WHERE elementId(e) IN $ids DELETE e"
 _DELETE_NODES = "MATCH (n) WHERE elementId(n) IN $ids DETACH DELETE n"
