@@ -38,6 +38,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "LINEAGE_TEST_NEO4J_URL": "read by the tests",
     "LINEAGE_TEST_NEO4J_USER": "read by the tests",
     "LINEAGE_TEST_NEO4J_PASSWORD": "read by the tests",
+    "LINEAGE_TEST_NEO4J_CACHE": "read by the tests",
 }
 """Names of ours that other programs read."""
 
@@ -71,8 +72,10 @@ class Settings(BaseSettings):
     ack: Literal["committed", "signed"] = Field(
         "signed", description="When a fact is acknowledged if the request does not say: committed, or signed as well."
     )
-    signer: Literal["inprocess"] = Field(
-        "inprocess", description="Who signs heads: inprocess is the service itself, with a locked state file."
+    signer: Literal["inprocess", "elsewhere"] = Field(
+        "inprocess",
+        description="Who signs heads: inprocess is this service, with a locked state file; elsewhere is another one "
+        "that writes to the same ledger on a server.",
     )
     url: str = Field("http://127.0.0.1:8765", description="Address of the running service, for clients and collectors.")
     token: SecretStr | None = Field(None, description="Token that clients and collectors send; see also the file.")

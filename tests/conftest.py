@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from tests.division import Division
     from tests.graphdb.address import Address
 
 _not_run = pytest.StashKey[list[str]]()
@@ -45,6 +46,14 @@ def graph_server() -> "Address":
     from tests.graphdb.session import running_server
 
     return running_server()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "Division":
+    """Divide a run between its processes by file; tests/division.py says why and what stays together."""
+    from tests.division import Division
+
+    return Division(config, log)
 
 
 class _Listener:

@@ -18,6 +18,7 @@ from graph_schema.events import archive, parse_event, people
 from lineage_service.ledger import keys
 from lineage_service.ledger.merkle import Frontier, leaf_hash
 from lineage_service.ledger.sealing import head_mac
+from lineage_service.recorder.heads import HeadSigner
 from lineage_service.recorder.installation import Installation, Places, create
 from lineage_service.recorder.preparation import Incoming, Sender
 from lineage_service.store.sqlite import SqliteStore
@@ -26,6 +27,12 @@ MLFLOW = Sender("mlflow", "prod")
 GIT = Sender("git", "prod")
 START = times.parse_time("2026-11-23T12:00:00Z")
 _MODEL = "model:mlflow-prod::credit"
+
+
+def signing_heads(installation: Installation) -> HeadSigner:
+    """Return the heads of an installation that signs them itself."""
+    assert isinstance(installation.heads, HeadSigner)
+    return installation.heads
 
 
 def ticking(start: int = START, step: int = 1000) -> Callable[[], int]:

@@ -15,6 +15,7 @@ from lineage_service.recorder.installation import Installation, Places, create
 from lineage_service.server.app import create_app
 from lineage_service.server.rights import first_admin
 from lineage_service.settings import Settings
+from lineage_service.store.address import Database
 from lineage_service.store.protocol import RecordQuery
 
 START = times.parse_time("2026-11-22T10:00:00Z")
@@ -95,10 +96,10 @@ class Service:
 
 
 @contextlib.contextmanager
-def make_service(folder: Path, **settings: Any) -> Iterator[Service]:
-    """Create an installation in a folder and serve it until the block ends."""
+def make_service(folder: Path, *, database: Database | None = None, **settings: Any) -> Iterator[Service]:
+    """Create an installation, its ledger in the folder unless another place is given, and serve it."""
     clock = Clock()
-    places = Places(folder / "lineage.db", folder / "keys")
+    places = Places(database or folder / "lineage.db", folder / "keys")
     installation = create(places, origin="test.example/log", clock=clock)
     try:
         admin = first_admin(installation, "ada")

@@ -4,19 +4,17 @@ Everything needed lies in memory: the compact range at the last signed head and 
 come the consistency proof for the stateful signer and the inclusion proof of each receipt, without a read.
 """
 
-import hmac
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from lineage_service.errors import IntegrityError
 from lineage_service.ledger.checkpoint import Checkpoint
 from lineage_service.ledger.errors import LedgerError
 from lineage_service.ledger.merkle import Frontier, frontier_at, suffix_consistency, suffix_proofs
-from lineage_service.ledger.sealing import head_mac
 from lineage_service.ledger.signer import Signer
 from lineage_service.ledger.tiles import TileReader
+from lineage_service.recorder.known_head import Hashes, KnownHead
 from lineage_service.recorder.latency import Latency
 from lineage_service.store.protocol import Head, Store
 
@@ -25,20 +23,20 @@ _KEPT_HEADS: Final = 64
 
 
 class SignedHead:
-    """A checkpoint, and on demand the inclusion proofs in its tree of the leaves it added."""
+    """A checkpoint of ``size`` records, and on demand the inclusion proofs of the leaves it added, as far as known."""
 
     __slots__ = ("_base", "_leaves", "_proofs", "note", "size")
 
-    def __init__(self, note: str, base: Frontier, leaves: Sequence[bytes]) -> None:
+    def __init__(self, note: str, size: int, base: Frontier, leaves: Sequence[bytes]) -> None:
         self.note = note
-        self.size = base.size + len(leaves)
+        self.size = size
         self._base = base
         self._leaves = leaves
         self._proofs: list[list[bytes]] | None = None
 
     def proof(self, seq: int) -> tuple[str, ...] | None:
         """Return the proof of a record this head added, as hex; None for others."""
-        if not self._base.size <= seq < self.size:
+        if not self._base.size <= seq < self._base.size + len(self._leaves):
             return None
         if self._proofs is None:  # two callers at once do the same work twice, and agree
             self._proofs = suffix_proofs(self._base, self._leaves)
@@ -57,7 +55,6 @@ class HeadSigner:
         """
         self._signer = signer
         self._origin = origin
-        self._seal_key = seal_key
         self._mutex = threading.Lock()
         self._signing = threading.Lock()
         self._leaves: list[bytes] = []
@@ -66,13 +63,13 @@ class HeadSigner:
         self.failures = 0
         self.signatures = Latency()
         with store.read() as reader:
-            self._head = reader.head()
-            self._require_own(self._head)
+            self._known = KnownHead(origin, seal_key, reader.head())
+            head = self._known.head
             seen = signer.state
             signed = seen.size if seen else 0
-            if signed > self._head.size:
+            if signed > head.size:
                 raise IntegrityError(
-                    f"the store ends at record {self._head.size - 1}, but the signer has seen size {signed}: an older "
+                    f"the store ends at record {head.size - 1}, but the signer has seen size {signed}: an older "
                     "database was restored, or records were removed. Nothing is served. Restore the newest database, "
                     "or run `lineage verify` to see what is missing."
                 )
@@ -83,30 +80,21 @@ class HeadSigner:
                     f"the store's first {signed} records are not those the signer has seen: this is another history. "
                     "Nothing is served. Restore the database that belongs to this signer, or run `lineage verify`."
                 )
-            self._leaves = reader.hashes(signed, self._head.size)
+            self._leaves = reader.hashes(signed, head.size)
 
     def sealed(self, head: Head) -> Head:
         """Return a head with our seal, by which the next start knows that we moved it there."""
-        parts = (head.size, head.last, head.time, head.frontier.to_bytes(), head.fold_version)
-        return replace(head, mac=head_mac(self._seal_key, self._origin, parts))
-
-    def _require_own(self, head: Head) -> None:
-        if head.size and not hmac.compare_digest(head.mac, self.sealed(head).mac):
-            raise IntegrityError(
-                f"the end of the log (record {head.size - 1}) was not written by this service: somebody with access to "
-                "the database added or removed records. Nothing is served or signed. Run `lineage verify`, restore the "
-                "newest database that verifies, or bring back the id key that belongs to it."
-            )
+        return self._known.sealed(head)
 
     @property
     def size(self) -> int:
         """How many records are committed."""
-        return self._head.size
+        return self._known.head.size
 
     @property
     def head(self) -> Head:
         """The head as this process committed or found it, whatever the database says meanwhile."""
-        return self._head
+        return self._known.head
 
     @property
     def unsigned(self) -> int:
@@ -121,17 +109,20 @@ class HeadSigner:
     def extend(self, first: int, leaves: Sequence[bytes], head: Head) -> None:
         """Take in committed leaves; called in the order of commits."""
         with self._mutex:
-            if first != self._head.size:
-                raise IntegrityError(f"records {self._head.size} to {first - 1} were committed by somebody else")
+            self._known.extend(first, head)
             self._leaves.extend(leaves)
-            self._head = head
+
+    def follow(self, head: Head, hashes: Hashes) -> None:
+        """Take in what other processes of this installation committed; IntegrityError if it was somebody else."""
+        with self._mutex:
+            self._leaves.extend(self._known.follow(head, hashes))
 
     def cover(self, size: int | None, seconds: float) -> SignedHead | None:
         """Return a signed head of at least ``size`` records (None: all), signing if need be; None if that fails."""
         if not self._signing.acquire(timeout=seconds):
             return None
         try:
-            wanted = self._head.size if size is None else size
+            wanted = self.size if size is None else size
             if wanted == 0:
                 return None
             for signed in self._recent:
@@ -146,11 +137,11 @@ class HeadSigner:
 
     def _sign(self) -> SignedHead:
         with self._mutex:
-            base, leaves, head = self._base, list(self._leaves), self._head
+            base, leaves, head = self._base, list(self._leaves), self._known.head
         proof = suffix_consistency(base, leaves)
         with self.signatures.timed():
             note = self._signer.sign(base.size, proof, Checkpoint(self._origin, head.size, head.frontier.root()))
-        signed = SignedHead(note.decode(), base, leaves)
+        signed = SignedHead(note.decode(), head.size, base, leaves)
         with self._mutex:
             self._base = head.frontier
             del self._leaves[: len(leaves)]

@@ -20,6 +20,7 @@ from graph_schema.fold import FOLD_VERSION
 from lineage_service.errors import SettingsError, StoreUnavailableError
 from lineage_service.ledger import keys, sealing
 from lineage_service.ledger.signer import Signer, create_state
+from lineage_service.recorder.following import HeadFollower
 from lineage_service.recorder.heads import HeadSigner
 from lineage_service.recorder.payloads import Secrets
 from lineage_service.recorder.preparation import Incoming, Preparation, Prepared, Sender
@@ -80,8 +81,14 @@ class Places:
 class Installation:
     """An open log: store, preparation, recorder, signer. Close it to sign and store the last head."""
 
-    def __init__(self, places: Places, store: Store, *, clock: Callable[[], int] = wall_clock) -> None:
-        """Open for writing; refuses while another process holds the signer's lock."""
+    def __init__(
+        self, places: Places, store: Store, *, clock: Callable[[], int] = wall_clock, signs: bool = True
+    ) -> None:
+        """Open for writing; refuses while another process holds the signer's lock.
+
+        One that does not sign takes no lock and waits for the signatures of the process that does; only a ledger on a
+        server can have several writers.
+        """
         self.places = places
         self.store = store
         self.clock = clock
@@ -90,12 +97,7 @@ class Installation:
         self.log_vkey = log_key.vkey
         self.secrets = load_secrets(places, self.origin)
         self.own = Sender(OWN_KIND, self.origin, "system")
-        signer = Signer(log_key, places.signer_state)
-        try:
-            self.heads = HeadSigner(signer, self.origin, store, self.secrets.id_key)
-        except BaseException:
-            signer.close()
-            raise
+        self.heads = self._signing(log_key, store) if signs else self._following(log_key, store)
         try:
             _require_same_fold(self.heads.head)
         except BaseException:
@@ -105,7 +107,24 @@ class Installation:
         self._counter = 0
         self._at = 0
         self._counting = threading.Lock()
-        self.recorder = Recorder(store, self.heads, clock=clock, anomaly=self._anomaly)
+        shared = not isinstance(places.database, Path)
+        self.recorder = Recorder(store, self.heads, clock=clock, anomaly=self._anomaly, shared=shared)
+
+    def _signing(self, log_key: keys.SigningKey, store: Store) -> HeadSigner:
+        signer = Signer(log_key, self.places.signer_state)
+        try:
+            return HeadSigner(signer, self.origin, store, self.secrets.id_key)
+        except BaseException:
+            signer.close()
+            raise
+
+    def _following(self, log_key: keys.SigningKey, store: Store) -> HeadFollower:
+        if isinstance(self.places.database, Path):
+            raise SettingsError(
+                "a ledger in a file has one writer, which also signs: set LINEAGE_SIGNER to inprocess, or move the "
+                "ledger to a server with `lineage copy`"
+            )
+        return HeadFollower(store, log_key.verifier, self.secrets.id_key)
 
     def own_event(
         self, cls: type[Any], body: dict[str, Any], actor: dict[str, Any] | None = None, *, after: int = 0

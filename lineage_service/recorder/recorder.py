@@ -9,7 +9,10 @@ requests of several callers, the next one waits for as many, for 2 ms at most. R
   fails alone;
 * a head is signed only after it is committed: a signature over a head that rolls back would be an
   equivocation. A newer signed head that covers a request is success;
-* after the commit nothing may fail the request: without a signature in 2 s the answer is ``committed``.
+* after the commit nothing may fail the request: without a signature in 2 s the answer is ``committed``;
+* what a database did not bring to its end is done again, for 10 s at most, and built anew each time: if it was
+  committed after all, the ids say so and the original receipts are given;
+* where processes share a log, each goes on from what the others committed, if they are of this installation.
 """
 
 import threading
@@ -21,10 +24,18 @@ from typing import Final
 from graph_schema import canonical, times
 from graph_schema.changes import Changes
 from graph_schema.fold import FOLD_VERSION
-from lineage_service.errors import OperatorError, OverloadedError, StoreConflictError, StoreUnavailableError
+from lineage_service.errors import (
+    IntegrityError,
+    OperatorError,
+    OverloadedError,
+    StoreConflictError,
+    StoreRetryError,
+    StoreUnavailableError,
+)
 from lineage_service.ledger.errors import LedgerError
 from lineage_service.ledger.merkle import inclusion_proof, leaf_hash
 from lineage_service.ledger.tiles import TileReader
+from lineage_service.recorder.following import HeadFollower
 from lineage_service.recorder.heads import HeadSigner, SignedHead
 from lineage_service.recorder.latency import Latency
 from lineage_service.recorder.preparation import Prepared
@@ -34,6 +45,9 @@ from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Payloa
 SIGN_SECONDS: Final = 2.0
 _BACKWARDS_MICROS: Final = times.MICROS_PER_SECOND
 _COVER_SECONDS: Final = 0.25
+_RETRY_SECONDS: Final = 10.0
+_FIRST_PAUSE: Final = 0.02
+_LONGEST_PAUSE: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +93,17 @@ class Recorder:
     def __init__(
         self,
         store: Store,
-        signer: HeadSigner,
+        signer: HeadSigner | HeadFollower,
         *,
         clock: Callable[[], int],
         anomaly: Callable[[int, int], Prepared],
+        shared: bool = False,
     ) -> None:
-        """``clock`` gives microseconds; ``anomaly(last, now)`` prepares the fact that the clock went back."""
+        """``clock`` gives microseconds; ``anomaly(last, now)`` prepares the fact that the clock went back.
+
+        ``shared`` tells that other processes of this installation may write to the log as well.
+        """
+        self._shared = shared
         self._store = store
         self._signer = signer
         self._clock = clock
@@ -174,14 +193,24 @@ class Recorder:
                 request.error, request.done = error, True
 
     def _write(self, requests: Sequence[Request]) -> None:
+        until, pause = time.monotonic() + _RETRY_SECONDS, _FIRST_PAUSE
+        while True:
+            try:
+                self._write_once(requests)
+            except StoreRetryError:
+                if time.monotonic() + pause > until:
+                    raise
+                time.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
+
+    def _write_once(self, requests: Sequence[Request]) -> None:
         with self.commits.timed(), self._store.begin() as transaction:
             ids = [item.id for request in requests for item in request.prepared]
             head, known = transaction.head(ids)
             if head.size != self._signer.size:
-                raise StoreConflictError(
-                    f"the log has {head.size} records, this process left it at {self._signer.size}: another process "
-                    "writes to it. Nothing was recorded; stop one of them and run `lineage verify`"
-                )
+                self._meet_others(head)
             results, group = self._build(requests, head, known)
             if group.records:
                 transaction.append(group.records)
@@ -198,6 +227,21 @@ class Recorder:
             request.fresh = {receipt.seq for receipt in receipts if receipt.seq >= first}
             request.size = group.head.size
             request.done = True
+
+    def _meet_others(self, head: Head) -> None:
+        """Go on from a head that is not the one this process left."""
+        if not self._shared:
+            raise StoreConflictError(
+                f"the log has {head.size} records, this process left it at {self._signer.size}: another process "
+                "writes to it. Nothing was recorded; stop one of them and run `lineage verify`"
+            )
+        if head.size < self._signer.size:
+            raise StoreConflictError(
+                f"the log has {head.size} records, this process knows of {self._signer.size}: an older database was "
+                "restored, or records were removed. Nothing was recorded; run `lineage verify`"
+            )
+        with self._store.read() as reader:
+            self._signer.follow(head, reader.hashes)
 
     def _build(
         self, requests: Sequence[Request], head: Head, known: dict[str, KnownReceipt]
@@ -282,11 +326,23 @@ class Recorder:
 
     def keep_head(self) -> None:
         """Sign what is unsigned and store the newest checkpoint; a store that cannot write is tried again."""
-        self._signer.cover(None, SIGN_SECONDS)
         try:
+            if self._shared:
+                self._look_at_others()
+            self._signer.cover(None, SIGN_SECONDS)
             self._signer.store_note(self._store)
-        except (StoreUnavailableError, LedgerError):
+        except (OperatorError, IntegrityError, LedgerError):
             self._signer.failures += 1
+
+    def _look_at_others(self) -> None:
+        """Take in what other processes committed, so that it is signed here and rights are those of now."""
+        with self._store.read() as reader:
+            head = reader.head()
+            if head.size > self._signer.size and self._write_lock.acquire(blocking=False):
+                try:
+                    self._signer.follow(head, reader.hashes)
+                finally:
+                    self._write_lock.release()
 
     def close(self) -> None:
         """Sign and store the last head, then stop."""

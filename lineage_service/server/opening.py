@@ -57,7 +57,7 @@ def open_installation(settings: Settings, *, clock: Callable[[], int] = wall_clo
     places = places_of(settings)
     store = open_store(places.database)
     try:
-        return Installation(places, store, clock=clock)
+        return Installation(places, store, clock=clock, signs=settings.signer == "inprocess")
     except BaseException:
         store.close()
         raise

@@ -10,7 +10,7 @@ after the head it was opened on (``neo4j_reader``).
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import neo4j
@@ -29,6 +29,7 @@ from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Observ
 
 _LOCK_SECONDS: Final = 30.0
 _SETTLE_SECONDS: Final = 5.0
+_READ_TRIES: Final = 3
 _KEPT: Final = ("tiles", "sealed", "payloads")
 
 
@@ -48,6 +49,7 @@ class Neo4jStore:
         self._open_readers = 0
         self._closed = False
         self._driver = connect(address)
+        self._bookmarks = neo4j.GraphDatabase.bookmark_manager() if address.url.startswith("neo4j") else None
         self._vault = Neo4jVault(self._session)
         try:
             with translated(f"opening {address}"), self._session() as session:
@@ -73,20 +75,26 @@ class Neo4jStore:
         """Return a session; those of one store see each other's writes, wherever the driver sends them."""
         self._require_open()
         access = neo4j.READ_ACCESS if reading else neo4j.WRITE_ACCESS
-        return self._driver.session(database=self.address.database, default_access_mode=access)
+        return self._driver.session(
+            database=self.address.database, default_access_mode=access, bookmark_manager=self._bookmarks
+        )
 
     @contextlib.contextmanager
     def begin(self) -> Iterator["Neo4jTransaction"]:
         """Begin a transaction; see the protocol."""
         with translated("recording", writing=True), self._session() as session:
-            transaction = Neo4jTransaction(session, self._known, self._observer)
+            transaction = Neo4jTransaction(session, self._known, self._observer, self._settle)
             try:
                 yield transaction
                 transaction.commit()
             finally:
                 transaction.end()
         self._known.take(transaction.rows)
-        self._settled = max(self._settled, transaction.size)
+        self._settle(transaction.size)
+
+    def _settle(self, size: int) -> None:
+        """Note that everything below ``size`` is visible as a whole."""
+        self._settled = max(self._settled, size)
 
     def _require_open(self) -> None:
         if self._closed:
@@ -97,37 +105,53 @@ class Neo4jStore:
         """Open a snapshot."""
         self._enter()
         try:
-            with (
-                translated("reading"),
-                self._driver.session(
-                    database=self.address.database, default_access_mode=neo4j.READ_ACCESS
-                ) as session,
-                session.begin_transaction() as transaction,
-            ):
-                ends = ends_of(transaction)
-                head = ends.head if self._is_settled(ends) else ends.before
-                yield Neo4jReader(transaction, head, ends.note)
+            with translated("reading"), self._session(reading=True) as session:
+                transaction, ends = self._begun(session)
+                head = ends.head
+                if head.size > self._settled:
+                    if not self._wait_until_settled(head.size):
+                        head = ends.before
+                    elif self._bookmarks is not None:  # another server of a cluster: one that has what was settled
+                        transaction.close()
+                        transaction = session.begin_transaction()
+                with transaction:
+                    yield Neo4jReader(transaction, head, ends.note)
         finally:
             self._leave()
 
-    _SETTLE: Final = "MATCH (h:LedgerHead {log: 'main'}) SET h.lock = 'reader' RETURN h.size"
+    @staticmethod
+    def _begun(session: neo4j.Session) -> tuple[neo4j.Transaction, Ends]:
+        """Begin to read; where a connection broke while nobody used it, another is taken."""
+        for left in reversed(range(_READ_TRIES)):
+            transaction = session.begin_transaction()
+            try:
+                return transaction, ends_of(transaction)
+            except (neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError) as error:
+                transaction.close()
+                if not (left and error.is_retryable()):
+                    raise
+        raise AssertionError
 
-    def _is_settled(self, ends: Ends) -> bool:
-        """Tell whether the newest group is visible as a whole; the locks of its writer fall only when it is.
+    _TAKE_LOCK: Final = "MATCH (h:LedgerHead {log: 'main'}) SET h.lock = 'reader' RETURN h.size"
 
-        Neo4j shows the parts of a commit one after another. A group of our own is settled when its commit returned. Of
-        another process's the lock of the head tells: we take it for a moment, and give it back unused.
+    def _wait_until_settled(self, size: int) -> bool:
+        """Wait until the group that ends at ``size``, of another process, is visible as a whole; tell whether it is.
+
+        Neo4j shows the parts of a commit one after another, and lets its locks fall when all are shown. A group of our
+        own is settled when its commit returned. Of another process's the lock of the head tells: we take it for a
+        moment. Whoever keeps it from us for long is a later writer or a stuck one: what stood before is settled.
         """
-        if ends.head.size <= self._settled:
-            return True
-        with self._driver.session(database=self.address.database) as session:
+        with self._session() as session:
             try:
                 with session.begin_transaction(timeout=_SETTLE_SECONDS) as probe:
-                    probe.run(self._SETTLE).consume()
-                    probe.rollback()
+                    probe.run(self._TAKE_LOCK).consume()
+                    if self._bookmarks is None:
+                        probe.rollback()
+                    else:
+                        probe.commit()  # only a commit leaves a bookmark to wait for elsewhere
             except neo4j.exceptions.Neo4jError:
-                return False  # another group is on its way: what stood before it is settled
-        self._settled = max(self._settled, ends.head.size)
+                return False
+        self._settle(size)
         return True
 
     def _enter(self) -> None:
@@ -173,9 +197,10 @@ def connect(address: Address) -> neo4j.Driver:
     return neo4j.GraphDatabase.driver(
         address.url,
         auth=(address.user, address.password),
-        bookmark_manager=None,
         connection_acquisition_timeout=30,
-        connection_timeout=10,
+        connection_timeout=5,
+        liveness_check_timeout=2,  # what lay unused for longer may be broken: a restarted server shall not be noticed
+        max_transaction_retry_time=5,
         notifications_min_severity="OFF",
         telemetry_disabled=True,
     )
@@ -194,8 +219,11 @@ class Neo4jTransaction:
             transaction.run(cls._WRITE, p=written).consume()
             transaction.rollback()
 
-    def __init__(self, session: neo4j.Session, known: Known, observer: Observer | None) -> None:
+    def __init__(
+        self, session: neo4j.Session, known: Known, observer: Observer | None, settle: Callable[[int], None]
+    ) -> None:
         self._session = session
+        self._settle = settle
         self._observer = observer
         self._transaction: neo4j.Transaction | None = None
         self._found: Head | None = None
@@ -224,6 +252,7 @@ class Neo4jTransaction:
             self._observer.begin()
         self._found = head_of(row[0])
         self.size = self._found.size
+        self._settle(self.size)  # the lock is ours, so whoever wrote before us is done
         return self._found, {known[0]: KnownReceipt(*known[1:]) for known in row[1]}
 
     def _require_head(self) -> Head:
@@ -280,7 +309,8 @@ class Neo4jTransaction:
           UNWIND $p.said AS r
           MATCH (x:Record {log: 'main', seq: r[0]})
           MATCH (n:Entity {key: r[1]})
-          WITH x, n, r, r[5] OR (n.seq < $p.first AND EXISTS { ()-[:ABOUT {words: r[2]}]->(n) }) AS again
+          WITH x, n, r, r[5] OR (n.seq < $p.first AND EXISTS {
+            MATCH ()-[said:ABOUT]->(n) USING INDEX said:ABOUT(words) WHERE said.words = r[2] }) AS again
           CREATE (x)-[:$(CASE WHEN again THEN 'ABOUT_AGAIN' ELSE 'ABOUT' END) {
             words: r[2], ord: r[3], seq: r[0], registers: r[4]}]->(n)
         }

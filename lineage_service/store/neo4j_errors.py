@@ -6,7 +6,6 @@ from typing import Final
 
 from neo4j.exceptions import (
     AuthError,
-    ClientError,
     ConstraintError,
     DriverError,
     Neo4jError,
@@ -67,7 +66,7 @@ def _sentence(doing: str, error: Exception) -> str:
 def _told(error: Exception) -> str:
     """Return what the server said, in one line and without its codes."""
     told = error.message if isinstance(error, Neo4jError) and error.message else str(error)
-    return " ".join(told.split()).rstrip(".")
+    return " ".join(told.split(" (resolved to", 1)[0].split()).rstrip(".")
 
 
 def advice(error: Exception) -> str:
@@ -78,8 +77,3 @@ def advice(error: Exception) -> str:
         return "start the server, or see that LINEAGE_STORE names it and nothing lies between"
     code = getattr(error, "code", None) or ""
     return next((text for start, text in _ADVICE.items() if code.startswith(start)), _OTHERWISE)
-
-
-def is_missing_schema(error: Exception) -> bool:
-    """Tell whether an error says that a procedure, index or label is not there yet."""
-    return isinstance(error, ClientError) and "NotFound" in (error.code or "")

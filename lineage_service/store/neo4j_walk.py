@@ -1,10 +1,10 @@
 """Following edges in the production store: what lies ahead comes in one look, the levels are counted here.
 
-A look asks for the edges of everything within reach of some nodes, in one statement, because each look costs a way to
-the server and a row costs more than an edge. It may bring too much or too little: the walk goes level by level over
+A look asks for the edges of everything within reach of some nodes, in one statement, because each look costs a way
+to the server and a row costs more than an edge. It may bring too much or too little: the walk goes level by level over
 what it has, as the protocol says, and looks again where it has nothing. So depth, limits, equals and cuts are exact,
-whatever order the server finds things in. Trap kept in mind: never bind a path, or the server follows every way instead of
-reaching every node once.
+whatever order the server finds things in. Trap kept in mind: never bind a path, or the server follows every way instead
+of reaching every node once.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping

@@ -4,15 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lineage_service.store.address import Address
 from lineage_service.store.neo4j import Neo4jStore
 from lineage_service.store.protocol import Store
 from lineage_service.store.sqlite import SqliteStore
-from tests.graphdb.session import running_server
-
-
-# What was migrated stays: to apply it again would take longer than most tests.
-_EMPTY = "MATCH (n) WHERE NOT n:Migration CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
+from tests.graphdb.installation import empty_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +26,7 @@ def sqlite_place(folder: Path) -> Place:
 
 def neo4j_place(_folder: Path) -> Place:
     """Make an empty ledger in the Neo4j of this run; what the last test left there is removed."""
-    server = running_server()
-    server.answer(_EMPTY)
-    address = Address(server.url, server.user, server.password, server.database)
+    address = empty_address()
     Neo4jStore.create(address)
     return Place(lambda: Neo4jStore(address, writing=False))
 

@@ -14,7 +14,7 @@ LIST = HERE / "test_ids.txt"
 
 def collected() -> dict[str, list[str]]:
     """Return for each kind of store the ids of its tests, without the kind, in the order of the files."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", str(HERE)]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n0", "-p", "no:cacheprovider", str(HERE)]
     listed = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, check=True).stdout
     found: dict[str, list[str]] = defaultdict(list)
     for line in listed.splitlines():

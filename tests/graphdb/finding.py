@@ -23,7 +23,6 @@ from tests.graphdb.wiping import wipe_with_schema
 URL = "LINEAGE_TEST_NEO4J_URL"
 USER = "LINEAGE_TEST_NEO4J_USER"
 PASSWORD = "LINEAGE_TEST_NEO4J_PASSWORD"
-DATABASE = "LINEAGE_TEST_NEO4J_DATABASE"
 IMAGE = "neo4j:5.26-community"
 
 QUICK_JVM = ["-XX:TieredStopAtLevel=1"]
@@ -63,15 +62,10 @@ def find(environment: Mapping[str, str]) -> Found:
 
 def given(environment: Mapping[str, str]) -> Found:
     """Return the server that the environment names. It is emptied by the tests, so it must be empty before."""
-    address = Address(
-        environment[URL],
-        environment.get(USER) or "neo4j",
-        environment.get(PASSWORD) or "",
-        environment.get(DATABASE) or "neo4j",
-    )
+    address = Address(environment[URL], environment.get(USER) or "neo4j", environment.get(PASSWORD, ""))
     if any(address.answer(question)[0]["holds"] for question in (_HOLDS_NODES, _CONSTRAINTS)):
         raise FullDatabaseError(
-            f"the database {address.database!r} at {address.url} ({URL}) holds nodes or constraints. Tests delete all "
+            f"the database at {address.url} ({URL}) holds nodes or constraints. Tests delete all "
             "they find, so they take an empty database only; nothing was touched. Give an empty one, or, if an "
             "interrupted test run left this behind, empty it: MATCH (n) DETACH DELETE n, and drop the constraints."
         )

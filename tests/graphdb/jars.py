@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.graphdb.address import NoNeo4jError, SpoiledJarsError
@@ -50,19 +51,18 @@ def jars() -> Path:
     folder = cache_folder()
     if not folder.exists():
         _fetch(folder)
-    require_whole(folder)
+    require_whole(folder, digests())
     return folder
 
 
-def require_whole(folder: Path) -> None:
-    """Refuse a folder in which a jar is missing, differs, or is one too many."""
-    expected = digests()
+def require_whole(folder: Path, expected: Mapping[str, str]) -> None:
+    """Refuse a folder in which a file is missing, differs, or is one too many; `expected` are digests by name."""
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
     wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
     if wrong:
         raise SpoiledJarsError(
-            f"{len(wrong)} jars of Neo4j {VERSION} are missing from {folder}, differ from what they should be, or do not "
-            f"belong there, {wrong[0]} among them. Nothing was started. Delete that folder, and it is fetched again."
+            f"{len(wrong)} jars of Neo4j {VERSION} are missing from {folder}, are others than they should be, or do "
+            f"not belong there: {wrong[0]} is one. Nothing was started. Delete that folder, and it is fetched again."
         )
 
 
@@ -80,7 +80,7 @@ def _assemble(folder: Path) -> None:
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         _run_maven(part)
-        require_whole(part)
+        require_whole(part, digests())
         part.rename(folder)
     except BaseException:
         shutil.rmtree(part)

@@ -63,7 +63,7 @@ def running_server() -> Address:
     try:
         return _run.server()
     except NoNeo4jError as error:
-        _skip_or_fail(error)
+        skip_or_fail(error)
 
 
 @contextlib.contextmanager
@@ -74,12 +74,13 @@ def server_to_break(folder: Path, *, heap: str = "1g", page_cache: str = "256m")
         server.start()
         yield server
     except NoNeo4jError as error:
-        _skip_or_fail(error)
+        skip_or_fail(error)
     finally:
         server.kill()
 
 
-def _skip_or_fail(error: NoNeo4jError) -> NoReturn:
+def skip_or_fail(error: NoNeo4jError) -> NoReturn:
+    """Fail the test that asks if a Neo4j is required, else skip it; say why there is none and how to get one."""
     said = _HOW.format(reasons=error)
     if os.environ.get(REQUIRE, "") not in ("", "0"):
         pytest.fail(f"{said}\n{REQUIRE} is set: this is a failure.", pytrace=False)

@@ -122,7 +122,7 @@ def test_the_limits_it_tells_are_the_ones_that_hold() -> None:
 @pytest.mark.parametrize(
     "name",
     ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "lineage_service/README.md", "collectors/README.md",
-     "graph_schema/README.md"],
+     "graph_schema/README.md", "lineage_service/examples/README.md"],
 )  # fmt: skip
 def test_every_link_into_the_tree_leads_somewhere(name: str) -> None:
     page = ROOT / name

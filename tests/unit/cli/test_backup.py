@@ -21,7 +21,7 @@ from lineage_service.ledger.signer import SignerLock, read_state
 from lineage_service.recorder.installation import Places
 from lineage_service.store.protocol import RecordQuery
 from lineage_service.store.sqlite import SqliteStore
-from tests.ledgers import hostile, make_ledger, record_all, reopen, rows_of, varied_events
+from tests.ledgers import hostile, make_ledger, record_all, reopen, rows_of, signing_heads, varied_events
 from tests.served import serving, story, version
 from tests.unit.cli.conftest import Command
 
@@ -156,7 +156,7 @@ def test_records_that_were_sealed_and_not_signed_yet_come_back_and_are_signed_la
     alone: Command, places: Places, tmp_path: Path
 ) -> None:
     installation = reopen(places)
-    with installation.heads._signing:  # somebody else signs for a long time
+    with signing_heads(installation)._signing:  # somebody else signs for a long time
         record_all(installation, varied_events(installation, 12))
         size = installation.heads.size
         told = alone("backup", "made.db").out

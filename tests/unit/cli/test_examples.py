@@ -15,7 +15,7 @@ import lineage_service
 from tests.served import Served, fact, serving
 
 FOLDER = Path(lineage_service.__file__).parent / "examples"
-EXAMPLES = sorted(FOLDER.iterdir())
+EXAMPLES = sorted(FOLDER.glob("*.y*ml"))
 MODEL = {"model": "model:prod::credit", "version": "3", "created_ms": 1795392378318}
 GITHUB = {
     "CI": "true",

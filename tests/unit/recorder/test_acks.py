@@ -10,6 +10,7 @@ from lineage_service.ledger.errors import KeyFileError
 from lineage_service.ledger.merkle import EMPTY_ROOT
 from lineage_service.recorder.installation import Installation, Places
 from lineage_service.store.sqlite import SqliteStore
+from tests.ledgers import signing_heads
 from tests.unit.recorder.facts import Clock, bodies, move, opened, record, require_intact_chain, require_proof
 
 
@@ -71,7 +72,7 @@ def test_what_was_committed_is_covered_when_the_log_is_closed(
 def test_a_record_nobody_signed_before_the_end_is_signed_after_a_restart(
     installation: Installation, places: Places, clock: Clock
 ) -> None:
-    installation.heads._signer.close()
+    signing_heads(installation)._signer.close()
     record(installation, move(1), move(2))
     installation.close()
     again = reopened(places, clock)
@@ -84,7 +85,7 @@ def test_a_record_nobody_signed_before_the_end_is_signed_after_a_restart(
 
 def test_a_signature_that_fails_does_not_fail_the_request(installation: Installation) -> None:
     failures = installation.heads.failures
-    installation.heads._signer.close()
+    signing_heads(installation)._signer.close()
     recorded = record(installation, move(1))
     (receipt,) = recorded.receipts
     assert (receipt.ack, receipt.proof, recorded.checkpoint, recorded.size) == ("committed", None, None, 2)
@@ -94,7 +95,7 @@ def test_a_signature_that_fails_does_not_fail_the_request(installation: Installa
 
 
 def test_a_signature_that_takes_too_long_does_not_hold_the_request(installation: Installation) -> None:
-    with installation.heads._signing:
+    with signing_heads(installation)._signing:
         began = time.monotonic()
         recorded = record(installation, move(1))
         took = time.monotonic() - began

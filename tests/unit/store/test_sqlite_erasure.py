@@ -1,4 +1,4 @@
-"""What was erased from the embedded store is in none of its files: not in a page set free, not in the write-ahead log."""
+"""What was erased from the embedded store is in none of its files: no page set free, no write-ahead log holds it."""
 
 import sqlite3
 from contextlib import closing
@@ -29,11 +29,13 @@ def test_what_was_erased_is_nowhere_on_the_disk(tmp_path: Path) -> None:
             new = NewPerson(f"p_{number:04d}", f"key {mark}".encode(), f"identity {mark}".encode())
             vault.pseudonyms({person: mark.encode()}, {person: new})
             text = f"secret {mark} ".encode() * (1 + number % 90)
-            log.write(mention(number, run(number)), sealed=[SealedValue(number, f"d{number}", new.pseudonym, None, text)])
+            value = SealedValue(number, f"d{number}", new.pseudonym, None, text)
+            log.write(mention(number, run(number)), sealed=[value])
         assert b"secret of number 0004" in at_rest(path)
         for number in range(0, 150, 2):
             vault.erase(f"p_{number:04d}")
         disk = at_rest(path)
-        marks = [f"{what} of number {number:04d}" for number in range(0, 150, 2) for what in ("secret", "key", "identity")]
+        erased = [f"of number {number:04d}" for number in range(0, 150, 2)]
+        marks = [f"{what} {mark}" for mark in erased for what in ("secret", "key", "identity")]
         assert [mark for mark in marks if mark.encode() in disk] == []
         assert b"secret of number 0005" in disk

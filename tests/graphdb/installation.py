@@ -1,0 +1,25 @@
+"""A whole installation on the Neo4j of this run: keys in a folder, an empty ledger on the server."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from lineage_service.recorder.installation import Installation, Places, create
+from lineage_service.recorder.recorder import wall_clock
+from lineage_service.store.address import Address
+from tests.graphdb.session import running_server
+
+# What was migrated stays: to apply it again would take longer than most tests.
+_EMPTY: Final = "MATCH (n) WHERE NOT n:Migration CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
+
+
+def empty_address() -> Address:
+    """Return where the server of this run is, with nothing in it but its schema."""
+    server = running_server()
+    server.answer(_EMPTY)
+    return Address(server.url, server.user, server.password, server.database)
+
+
+def new_installation(folder: Path, *, clock: Callable[[], int] = wall_clock) -> Installation:
+    """Return an open installation with its first record; what the last test left on the server is gone."""
+    return create(Places(empty_address(), folder / "keys"), origin="neo4j.example/log", clock=clock)
