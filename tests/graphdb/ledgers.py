@@ -23,16 +23,12 @@ from lineage_service.store.neo4j import Neo4jStore
 from lineage_service.store.neo4j_migrations import neo4j_files, statements
 from lineage_service.store.protocol import Head, NewPerson, NewRecord, Payload, SealedValue
 from tests.graphdb.address import Address
-from tests.graphdb.session import running_server
-
-_EMPTY = "MATCH (n) WHERE NOT n:Migration CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
+from tests.graphdb.installation import empty_address
 
 
 def empty_ledger() -> StoreAddress:
     """Return an empty ledger; what the last test left in the database is removed."""
-    server = running_server()
-    server.answer(_EMPTY)
-    address = StoreAddress(server.url, server.user, server.password, server.database)
+    address = empty_address()
     Neo4jStore.create(address)
     return address
 

@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,24 +56,22 @@ def test_a_database_without_a_ledger_is_no_finding(tmp_path: Path) -> None:
 
 def test_what_is_recorded_while_a_transcript_is_made_accuses_nobody_and_is_not_in_it(tmp_path: Path) -> None:
     places = Places(empty_ledger(), tmp_path / "keys")
-    installation = create(places, origin="test.example/log", clock=ticking())
-    enough = threading.Event()
+    with contextlib.closing(create(places, origin="test.example/log", clock=ticking())) as installation:
+        events = varied_events(installation, 1000)
+        record_all(installation, itertools.islice(events, 59), group=20)
+        installation.recorder.keep_head()
+        sizes = [installation.heads.size]
 
-    def write() -> None:
-        events = varied_events(installation, 100_000)
-        while not enough.is_set():
-            record_all(installation, itertools.islice(events, 5))
+        def meanwhile(_part: float) -> None:
+            record_all(installation, itertools.islice(events, 9), group=3)
+            sizes.append(installation.heads.size)
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        reports = [run_verify(places, deep=True) for _ in range(4)]
-    finally:
-        enough.set()
-        writer.join()
-        installation.close()
-    assert [report.findings for report in reports] == [()] * 4
-    sizes = [report.counts["records"] for report in reports]
-    assert sizes == sorted(set(sizes)), "it grew meanwhile"
+        for deep in (False, True):
+            before = sizes[-1]
+            report = run_verify(places, deep=deep, progress=meanwhile)
+            assert report.findings == (), report.lines()
+            assert report.counts["records"] == before
+    assert len(sizes) > 4, "it grew at the beginning, on the way and at the end"
     final = run_verify(places, deep=True, level=2)
     assert (final.exit_code, final.incomplete) == (0, ()), final.lines()
+    assert final.counts["records"] == sizes[-1]
