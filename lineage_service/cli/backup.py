@@ -10,7 +10,7 @@ import typer
 
 from lineage_service.cli.exits import Exit
 from lineage_service.cli.screen import moving, show_lines
-from lineage_service.evidence.backup import Contents, back_up
+from lineage_service.evidence.backup import Contents, Made, back_up
 from lineage_service.evidence.restore import Restored
 from lineage_service.evidence.restore import restore as put_back
 from lineage_service.ledger.note import parse_vkey
@@ -19,6 +19,7 @@ from lineage_service.recorder.recorder import wall_clock
 from lineage_service.server.opening import places_of, read_settings
 
 _MIB: Final = 1024 * 1024
+_MAX_SHOWN: Final = 5
 
 
 _APART: Final = (
@@ -36,8 +37,21 @@ def backup(
 ) -> None:
     """Write ledger, graph and vault of this instant to a file. The service may run; the keys are not in it."""
     places = places_of(read_settings())
-    held = moving(f"copying to {file}", lambda progress: back_up(places.file, file, progress))
-    show_lines(_account(held, file, places))
+    made = moving(f"copying to {file}", lambda progress: back_up(places.database, file, progress))
+    show_lines(_account(made.held, file, places))
+    if made.left_out:
+        show_lines(_left_out(made, file))
+        raise typer.Exit(Exit.PROVEN)
+
+
+def _left_out(made: Made, file: Path) -> list[str]:
+    """Say what such a file cannot hold; it was made all the same, because a back-up that may be needed comes first."""
+    return [
+        f"BUT not all that stands in Neo4j is in {file}: it holds things that this service never wrote.",
+        *(f"  {finding.cls}: {finding.detail}: {finding.found}" for finding in made.left_out[:_MAX_SHOWN]),
+        "Is data safe? The file holds what Neo4j still has of the log; whether that is whole was not looked at.",
+        "Next: lineage verify --deep says what was done to this database, and where.",
+    ]
 
 
 def _account(held: Contents, file: Path, places: Places) -> list[str]:

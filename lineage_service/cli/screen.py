@@ -101,6 +101,15 @@ def busy(task: str, work: Callable[[], Done]) -> Done:
         return work()
 
 
+def telling(task: str, work: Callable[[Callable[[str], None]], Done]) -> Done:
+    """Do some work that says by and by what it is at, shown on stderr if that is a terminal."""
+    console = aside()
+    if not console.is_terminal:
+        return work(lambda _task: None)
+    with console.status(task) as status:
+        return work(status.update)
+
+
 def moving(task: str, work: Callable[[Callable[[float], None]], Done]) -> Done:
     """Do some work that tells how much of it is done (0 to 1), shown on stderr if that is a terminal."""
     console = aside()

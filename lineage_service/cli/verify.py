@@ -1,16 +1,17 @@
 """`lineage verify`: is the history whole, and is the graph its fold? The exit code is the verdict.
 
-It reads files only, needs no running service and no token, and may run beside the service. What it said last is left in
-a small file beside the database, to be shown and to decide nothing (``evidence.last_verdict``).
+It reads the ledger itself, needs no running service and no token, and may run beside the service. What it said last is
+left in a small file beside the database, to be shown and to decide nothing (``evidence.last_verdict``).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lineage_service.cli.screen import busy, emit_json, say, show_lines
-from lineage_service.evidence.findings import SELF_CONSISTENT
+from lineage_service.cli.screen import emit_json, say, show_lines, telling
+from lineage_service.evidence.findings import SELF_CONSISTENT, Report
 from lineage_service.evidence.inspection import run_verify
 from lineage_service.evidence.last_verdict import LastVerdict, leave
 from lineage_service.recorder.installation import Places
@@ -38,7 +39,14 @@ def verify(
 ) -> None:
     """Verify that the history is whole. Records, chain, tree, signatures, signer's memory; with --deep the graph."""
     places = places_of(read_settings())
-    report = busy("verifying", lambda: run_verify(places, deep=deep, trust=trust, level=level, since=since))
+
+    def work(tell: Callable[[str], None]) -> Report:
+        def progress(part: float) -> None:
+            tell(f"copying from {places.database}: {part:.0%}" if part < 1 else "verifying")
+
+        return run_verify(places, deep=deep, trust=trust, level=level, since=since, progress=progress)
+
+    report = telling("verifying", work)
     _leave(places, LastVerdict.of(report, deep=deep, time=wall_clock()))
     if json:
         emit_json(report.as_dict())

@@ -9,6 +9,8 @@ A map of the package, bottom to top; each module imports only those above it in 
 - ``trust``, ``heads_check``, ``since``: genesis, checkpoint and signer's memory, and what they are held against.
 - ``state_root``: one hash over the whole graph, independent of the order in which facts arrived.
 - ``rebuild``: records copied byte for byte into a fresh store and folded there.
-- ``rows``, ``structure``, ``vault_check``, ``deep``: every table against the ledger.
+- ``rows``, ``structure``, ``vault_check``: parts of a comparison of tables with the ledger.
+- ``transcript_rows``, ``shown``, ``transcript``: a ledger in Neo4j as such tables, and what it shows beside them.
+- ``deep``: every table against the ledger.
 - ``inspection``: ``run_verify``, the one entry point of the command line.
 """

@@ -1,4 +1,4 @@
-"""Every table of the embedded store against the ledger.
+"""Every table of the embedded store, or of the transcript of a Neo4j ledger, against the ledger.
 
 Each table is (a) a fold of the records, which is rebuilt in a temporary store and compared, (b) bound to a record by a
 digest or an authentication tag (``vault_check``), or (c) on the list of what is not under the ledger, with its reason
@@ -6,23 +6,26 @@ and no authority. A table that is none of these fails. Rules kept:
 
 - columns are taken from the schema of a fresh store, so that a new column is compared without a change here;
 - node numbers are a store's own: rows are compared by key, and the numbers only for being without a hole;
-- rows are streamed and merged in order: memory does not grow with the ledger, temporary disk space does.
+- rows are streamed and merged in order: memory does not grow with the ledger, temporary disk space does;
+- of a transcript only the contents are Neo4j's: tables, indexes and node numbers are our own and show nothing.
 """
 
 import hmac
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from graph_schema.changes import Changes
 from graph_schema.fold import FOLD_VERSION
 from lineage_service.errors import IntegrityError
-from lineage_service.evidence.findings import Draft, FindingClass
+from lineage_service.evidence.findings import IN_FILE, IN_NEO4J, Draft, FindingClass, Words
 from lineage_service.evidence.heads_check import claimed_size
 from lineage_service.evidence.rebuild import fold_into
 from lineage_service.evidence.rows import Row, differences, lenient, scratch, shown
-from lineage_service.evidence.structure import check_structure, schema_version
+from lineage_service.evidence.shown import Shown
+from lineage_service.evidence.structure import check_structure, is_of_this_version, schema_version
 from lineage_service.evidence.vault_check import Expectations, check_vault
 from lineage_service.ledger.sealing import head_mac
 from lineage_service.recorder.payloads import Secrets
@@ -65,43 +68,59 @@ _FOLDED: Final = {
 
 
 def check_deep(
-    live: sqlite3.Connection, folder: Path, secrets: Secrets | None, secrets_missing: str | None, draft: Draft
+    live: sqlite3.Connection,
+    folder: Path,
+    secrets: Secrets | None,
+    secrets_missing: str | None,
+    draft: Draft,
+    beside: Shown | None = None,
 ) -> None:
     """Compare every table of ``live`` (a snapshot whose records were verified) with what its records give.
 
     ``folder`` is for temporary files, about as large as the database. Without ``secrets`` the vault cannot be opened,
-    and the report says so, giving ``secrets_missing`` as the reason.
+    and the report says so, giving ``secrets_missing`` as the reason. ``beside`` is what stands in Neo4j beside the
+    tables, where ``live`` is a transcript.
     """
     lenient(live)
-    version = schema_version(live, sqlite_files())
-    if version != "same":
-        draft.incomplete.append(
-            "graph, vault and payloads: the database was not migrated to this version yet, run `lineage migrate`"
-            if version == "older"
-            else "graph, vault and payloads: the database was migrated by a newer version, verify with that one"
-        )
+    if beside is None and not is_of_this_version(schema_version(live, sqlite_files()), draft):
         return
     expectations = Expectations(folder / "expected.db")
     fresh_path = folder / "rebuilt.db"
     try:
-        fold_into(SqliteReader(live).records(RecordQuery()), fresh_path, expectations.watch)
+        fold_into(SqliteReader(live).records(RecordQuery()), fresh_path, _watch(expectations, beside))
     except IntegrityError as error:
         draft.incomplete.append(f"the graph and the vault: {error}")
         expectations.close()
         return
     fresh = scratch(fresh_path)
     try:
-        compared = frozenset(_FOLDED) | BOUND_BY_DIGEST
-        check_structure(live, fresh, compared, NOT_UNDER_THE_LEDGER, draft)
-        _check_integrity(live, draft)
-        _check_folded(live, fresh, expectations.unknown_from, draft)
+        if beside is None:
+            check_structure(live, fresh, frozenset(_FOLDED) | BOUND_BY_DIGEST, NOT_UNDER_THE_LEDGER, draft)
+            _check_integrity(live, draft)
+            _check_node_numbers(live, draft)
+        else:
+            beside.check_before(live, secrets, draft)
+        _check_folded((live, fresh), expectations.unknown_from, draft, beside)
         _check_note_row(live, draft)
         if secrets is not None:
             _check_head_seal(live, secrets, draft)
-        check_vault(live, expectations, secrets, secrets_missing, draft)
+        words = IN_FILE if beside is None else IN_NEO4J
+        check_vault(live, expectations, secrets, secrets_missing, draft, words)
     finally:
         fresh.close()
         expectations.close()
+
+
+def _watch(expectations: Expectations, beside: Shown | None) -> Callable[[int, Mapping[str, Any], Changes], None]:
+    """Return what sees each record on its way through the fold."""
+    if beside is None:
+        return expectations.watch
+
+    def both(seq: int, record: Mapping[str, Any], changes: Changes) -> None:
+        expectations.watch(seq, record, changes)
+        beside.watch(seq, changes)
+
+    return both
 
 
 # --------------------------------------------------------------------------------------------------------- the seal
@@ -133,17 +152,25 @@ def _check_integrity(live: sqlite3.Connection, draft: Draft) -> None:
 # ------------------------------------------------------------------------------------------------------ folded tables
 
 
-def _check_folded(live: sqlite3.Connection, fresh: sqlite3.Connection, unknown_from: int | None, draft: Draft) -> None:
-    version = live.execute("SELECT fold_version FROM head").fetchone()
+def _check_folded(
+    stores: tuple[sqlite3.Connection, sqlite3.Connection], unknown_from: int | None, draft: Draft, beside: Shown | None
+) -> None:
+    """Compare the folded tables of ``stores`` (the live one, the fresh one), and what stands beside them."""
+    version = stores[0].execute("SELECT fold_version FROM head").fetchone()
     other_fold = version is not None and version[0] != FOLD_VERSION
     graph = Draft()
+    words = IN_FILE if beside is None else IN_NEO4J
     for table, folded in _FOLDED.items():
-        _compare(table, folded, (live, fresh), unknown_from, graph if other_fold and folded.cls == "graph" else draft)
-    _check_node_numbers(live, draft)
+        if folded.cls == "schema" and beside is not None:
+            continue
+        told = graph if other_fold and folded.cls == "graph" else draft
+        _compare(table, folded, stores, unknown_from, told, words)
+    if beside is not None:
+        beside.compare(unknown_from, graph if other_fold else draft)
     if unknown_from is not None:
         draft.incomplete.append(f"the graph from record {unknown_from} on, the first of a kind not known here")
     if graph.findings:  # another fold gives other rows: that is no tampering, and no proof of the opposite either
-        draft.findings = [finding for finding in draft.findings if not finding.detail.startswith("table head:")]
+        draft.findings = [finding for finding in draft.findings if not finding.detail.startswith(words.of("head"))]
         draft.incomplete.append(
             f"the graph was folded by version {version[0]}, this program folds by version {FOLD_VERSION}: "
             "run `lineage rebuild`, then verify again"
@@ -158,6 +185,7 @@ def _compare(
     stores: tuple[sqlite3.Connection, sqlite3.Connection],
     unknown_from: int | None,
     draft: Draft,
+    words: Words,
 ) -> None:
     """Compare one table of ``stores`` (the live one, the fresh one).
 
@@ -179,12 +207,13 @@ def _compare(
         count += 1
         if count <= _MAX_SHOWN:
             change = "added" if expected is None else "removed" if found is None else "changed"
-            detail = f"table {table}: a row was {change}"
+            detail = f"{words.of(table)}: {words.one} was {change}"
             draft.find(folded.cls, number, shown(columns, expected), shown(columns, found), detail)
     draft.counts[f"{table}_differences"] = count
     if not count:
         until = "" if limit is None else f" before record {limit}"
-        draft.verified.append(f"table {table}: every row{until} is what the records give")
+        one = words.one.removeprefix("a ")
+        draft.verified.append(f"{words.of(table)}: every {one}{until} is what the records give")
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:

@@ -45,6 +45,37 @@ CLASS_MEANING: Final[dict[FindingClass, str]] = {
     "unlisted": "a table that nothing accounts for",
 }
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a report calls what is compared: the tables of a file, or what stands for them elsewhere."""
+
+    tables: Mapping[str, str]
+    one: str
+
+    def of(self, table: str) -> str:
+        """Return what a table is called."""
+        return self.tables.get(table, f"table {table}")
+
+
+IN_FILE: Final = Words({}, "a row")
+IN_NEO4J: Final = Words(
+    {
+        "record": "Neo4j, nodes :Record",
+        "head": "Neo4j, node :LedgerHead",
+        "tile": "Neo4j, nodes :Tile",
+        "node": "Neo4j, nodes :Entity",
+        "property": "Neo4j, relationships ABOUT",
+        "edge": "Neo4j, relationships between entities",
+        "withdrawal": "Neo4j, relationships WITHDRAWN",
+        "point": "Neo4j, nodes :Point",
+        "person": "Neo4j, nodes :Pseudonym",
+        "subject_key": "Neo4j, nodes :SubjectKey",
+        "sealed": "Neo4j, nodes :SealedValue",
+        "payload": "Neo4j, nodes :Payload",
+    },
+    "one",
+)
+
 BROKEN: Final = 0
 SELF_CONSISTENT: Final = 1
 SIGNED: Final = 2

@@ -1,7 +1,8 @@
 """``run_verify``: what `lineage verify` does, on the database of this installation or on a copy of it elsewhere.
 
 The database is opened read-only and read in one snapshot, so it may be in use; the signer's memory is read before the
-snapshot is taken, so that a head signed in between is never mistaken for a rollback.
+snapshot is taken, so that a head signed in between is never mistaken for a rollback. Of a ledger in Neo4j a transcript
+is made first, in a temporary folder, and that is judged in the same way.
 """
 
 import contextlib
@@ -11,13 +12,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lineage_service.errors import InputError, StoreUnavailableError
 from lineage_service.evidence.deep import check_deep
-from lineage_service.evidence.findings import SELF_CONSISTENT, Draft, Finding, Report
+from lineage_service.evidence.findings import IN_NEO4J, SELF_CONSISTENT, Draft, Finding, Report
 from lineage_service.evidence.heads_check import Heads, claimed_size, judge
+from lineage_service.evidence.shown import Shown
 from lineage_service.evidence.since import Anchored, go_on_from
+from lineage_service.evidence.structure import check_neo4j_structure, is_of_this_version, neo4j_version
+from lineage_service.evidence.transcript import Transcript, transcribe
 from lineage_service.evidence.trust import Trust, own_trust, read_trust
 from lineage_service.evidence.verify import RecordWalk, Walked
 from lineage_service.ledger.errors import KeyFileError
@@ -25,13 +29,20 @@ from lineage_service.ledger.signer import SignerState, read_state
 from lineage_service.ledger.tiles import TILE_WIDTH
 from lineage_service.recorder.installation import Places, load_secrets
 from lineage_service.recorder.payloads import Secrets
+from lineage_service.store.address import Database
+from lineage_service.store.opening import open_contents
+from lineage_service.store.sqlite_copy import Progress
 from lineage_service.store.sqlite_reader import SqliteReader
+
+if TYPE_CHECKING:  # it needs the driver, which whoever keeps a file need not have
+    from lineage_service.store.neo4j_structure import Schema
 
 _CACHE_KIB: Final = 65_536
 _MMAP_BYTES: Final = 268_435_456
 _WAIT_MS: Final = 5000
 _NOT_WRITABLE: Final = ("readonly database", "unable to open")
 _MAX_NOTE_BYTES: Final = 1_000_000
+_OF_THE_LEDGER: Final = frozenset({"edit", "insert", "tree", "checkpoint"})
 _THE_REST: Final = "graph, personal values and payloads"
 
 
@@ -42,6 +53,7 @@ def run_verify(
     trust: Path | None = None,
     level: int = SELF_CONSISTENT,
     since: Path | None = None,
+    progress: Progress = lambda _part: None,
     stopwatch: Callable[[], float] = time.monotonic,
 ) -> Report:
     """Verify the ledger at ``places`` and report; the keys folder may be missing, as with a copy of the database alone.
@@ -52,6 +64,7 @@ def run_verify(
         trust: a trust file from outside (see ``trust``); else the installation's own log key, else the genesis.
         level: the level asked for; a lower one gives exit code 3.
         since: a checkpoint of this log held elsewhere; only records after it are read.
+        progress: told how much of a ledger in Neo4j is copied, from 0 to 1.
         stopwatch: gives seconds, for the duration in the report.
 
     Raises:
@@ -67,8 +80,8 @@ def run_verify(
     memory, memory_unread = _signer_memory(places)
     reached = 0
     try:
-        with _snapshot(places.file) as connection:
-            verification = _Verification(connection, given, draft)
+        with _opened(places.database, progress, deep=deep) as snapshot:
+            verification = _Verification(snapshot, given, draft)
             reached = verification.run(memory, memory_unread, held, deep=deep, places=places)
     except sqlite3.OperationalError as error:
         if "no such" not in str(error):
@@ -95,6 +108,36 @@ def _signer_memory(places: Places) -> tuple[SignerState | None, str | None]:
         return read_state(places.signer_state), None
     except (KeyFileError, OSError) as error:
         return None, str(error)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """One state of a ledger, in the tables of the embedded store.
+
+    Of one in Neo4j also what did not go into the tables: faults, what stands beside them, the database's own structure.
+    """
+
+    connection: sqlite3.Connection
+    transcript: Transcript | None = None
+    shown: Shown | None = None
+    schema: "Schema | None" = None
+
+
+@contextlib.contextmanager
+def _opened(database: Database, progress: Progress, *, deep: bool) -> Iterator[_Snapshot]:
+    """Hold one state of a ledger, from its file, or from a server in a transcript of it."""
+    if isinstance(database, Path):
+        with _snapshot(database) as connection:
+            yield _Snapshot(connection)
+        return
+    with tempfile.TemporaryDirectory(prefix="lineage-transcript-") as name, contextlib.ExitStack() as open_until:
+        file = Path(name) / "lineage.db"
+        shown = open_until.enter_context(contextlib.closing(Shown(Path(name) / "shown.db"))) if deep else None
+        with open_contents(database) as contents:
+            transcript = transcribe(contents, file, progress, everything=deep, shown=shown)
+            schema = contents.schema() if deep else None
+        connection = open_until.enter_context(_snapshot(file))
+        yield _Snapshot(connection, transcript, shown, schema)
 
 
 @contextlib.contextmanager
@@ -134,9 +177,10 @@ def _connection(path: Path, how: str) -> sqlite3.Connection:
 class _Verification:
     """One verification of one snapshot."""
 
-    def __init__(self, connection: sqlite3.Connection, trust: Trust, draft: Draft) -> None:
-        self._connection = connection
-        self._reader = SqliteReader(connection)
+    def __init__(self, snapshot: _Snapshot, trust: Trust, draft: Draft) -> None:
+        self._snapshot = snapshot
+        self._connection = snapshot.connection
+        self._reader = SqliteReader(snapshot.connection)
         self._trust = trust
         self._draft = draft
 
@@ -149,6 +193,15 @@ class _Verification:
         self, memory: SignerState | None, memory_unread: str | None, held: bytes | None, *, deep: bool, places: Places
     ) -> int:
         """Verify, write the draft, return the level reached."""
+        try:
+            return self._run(memory, memory_unread, held, deep=deep, places=places)
+        finally:
+            if self._snapshot.transcript is not None:
+                _take_faults(self._snapshot.transcript, self._draft)
+
+    def _run(
+        self, memory: SignerState | None, memory_unread: str | None, held: bytes | None, *, deep: bool, places: Places
+    ) -> int:
         heads = Heads(self._reader.note(), memory, memory_unread, self._connection.execute(self._ROW).fetchone())
         anchored = None
         if held is not None:
@@ -160,6 +213,8 @@ class _Verification:
         reached = judge(walked, heads, self._trust, self._draft)
         if any(finding.seq is None and finding.cls == "edit" for finding in self._draft.findings):
             self._locate()
+        if self._snapshot.schema is not None:
+            check_neo4j_structure(self._snapshot.schema, self._draft)
         if not deep:
             self._draft.not_verified.append(f"{_THE_REST}: `lineage verify --deep` compares them")
         elif any(finding.seq is not None for finding in self._draft.findings):
@@ -221,9 +276,22 @@ class _Verification:
         self._draft.findings = [named if item.seq is None and item.cls == "edit" else item for item in found]
 
     def _deep(self, walked: Walked, places: Places) -> None:
+        schema, shown = self._snapshot.schema, self._snapshot.shown
+        if schema is not None and not is_of_this_version(neo4j_version(schema), self._draft):
+            return
         secrets, missing = _secrets(places, walked.origin)
         with tempfile.TemporaryDirectory(prefix="lineage-verify-") as folder:
-            check_deep(self._connection, Path(folder), secrets, missing, self._draft)
+            check_deep(self._connection, Path(folder), secrets, missing, self._draft, shown)
+
+
+def _take_faults(transcript: Transcript, draft: Draft) -> None:
+    """Add what was found while a transcript was made; of the ledger first, because it tells why a table lacks a row."""
+    for finding in reversed(transcript.faults):
+        draft.findings.insert(0 if finding.cls in _OF_THE_LEDGER else len(draft.findings), finding)
+    draft.not_verified += transcript.not_ours
+    draft.counts |= {f"{table}_faults": count for table, count in transcript.counts.items()}
+    wrong = tuple(f"{IN_NEO4J.of(table)}:" for table in transcript.counts)
+    draft.verified = [text for text in draft.verified if not text.startswith(wrong)]
 
 
 def _secrets(places: Places, origin: str | None) -> tuple[Secrets | None, str | None]:

@@ -1,19 +1,22 @@
-"""The database's own structure: tables, indexes and triggers, and which version of them this is.
+"""The database's own structure: tables, indexes and triggers (in Neo4j constraints and indexes), and of which version.
 
-A trigger that is gone or a table too many is tampering; a database that was not migrated yet, or was migrated by a
-newer program, is not, and cannot be compared by this one. The migrations applied tell which it is: an older database
-has exactly the structure that its migrations give.
+A trigger or a constraint that is gone or a table too many is tampering; a database that was not migrated yet, or was
+migrated by a newer program, is not, and cannot be compared by this one. The migrations applied tell which it is: an
+older database has exactly the structure that its migrations give.
 """
 
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from lineage_service.evidence.findings import Draft
 from lineage_service.evidence.rows import Row, differences, shown
 from lineage_service.store.migrations import migrate_sqlite
+
+if TYPE_CHECKING:  # it needs the driver, which whoever keeps a file need not have
+    from lineage_service.store.neo4j_structure import Schema
 
 File = tuple[int, str, str]
 """A schema file: number, name, text."""
@@ -46,6 +49,17 @@ def _given_by(files: Sequence[File]) -> set[Row]:
         for _, _, text in files:
             connection.executescript(text)
         return _structure(connection) | own
+
+
+def is_of_this_version(version: Literal["same", "older", "newer"], draft: Draft) -> bool:
+    """Tell whether a database is of this version; if it is not, the draft says what could not be compared and why."""
+    if version != "same":
+        draft.incomplete.append(
+            "graph, vault and payloads: the database was not migrated to this version yet, run `lineage migrate`"
+            if version == "older"
+            else "graph, vault and payloads: the database was migrated by a newer version, verify with that one"
+        )
+    return version == "same"
 
 
 def check_structure(
@@ -82,3 +96,41 @@ def check_structure(
 
 def _rows(connection: sqlite3.Connection, left_out: set[str]) -> Iterator[Row]:
     return (row for row in connection.execute(_MASTER).fetchall() if row[2] not in left_out)
+
+
+# --------------------------------------------------------------------------------------------------------------- Neo4j
+
+_MIGRATION: Final = ("number", "name", "sha256")
+_SAME_RULE: Final = 4
+_RULE: Final = ("sort", "name", "type", "entity", "of", "properties")
+_SERVER: Final = (
+    "Neo4j itself: the server's settings and plugins, and whether its index files hold what its store holds "
+    "(`neo4j-admin database check`, on a stopped server)"
+)
+
+
+def neo4j_version(schema: "Schema") -> Literal["same", "older", "newer"]:
+    """Tell whether a Neo4j database is of this version, by the same rule as ``schema_version``."""
+    applied, known = list(schema.applied), list(schema.files)
+    if 0 < len(applied) < len(known) and applied == known[: len(applied)]:
+        return "older" if schema.found == schema.given_by_applied else "same"
+    if len(applied) > len(known) and applied[: len(known)] == known:
+        return "newer" if schema.found != schema.given else "same"
+    return "same"
+
+
+def check_neo4j_structure(schema: "Schema", draft: Draft) -> None:
+    """Compare constraints, indexes and applied schema files of a Neo4j database with those of this version."""
+    found = len(draft.findings)
+    for one, other in differences(iter(sorted(schema.given)), iter(sorted(schema.found)), _SAME_RULE):
+        detail = "Neo4j: a constraint or an index differs from those of this version"
+        draft.find("schema", None, shown(_RULE, one), shown(_RULE, other), detail)
+    for row in sorted(set(schema.files) ^ set(schema.applied), key=repr):
+        expected, applied = (row, None) if row in schema.files else (None, row)
+        detail = "Neo4j, nodes :Migration: one was added, removed or changed"
+        draft.find("schema", None, shown(_MIGRATION, expected), shown(_MIGRATION, applied), detail)
+    for name, state in schema.unready:
+        draft.incomplete.append(f"Neo4j: the index {name} cannot be used ({state}): look at the server's own log")
+    if len(draft.findings) == found:
+        draft.verified.append("Neo4j: constraints, indexes and schema files applied are those of this version")
+    draft.not_verified.append(_SERVER)

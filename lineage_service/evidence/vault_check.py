@@ -16,7 +16,7 @@ from typing import Any, Final
 from graph_schema import canonical, sealing
 from graph_schema.changes import Changes
 from graph_schema.fold import understands
-from lineage_service.evidence.findings import Draft, FindingClass
+from lineage_service.evidence.findings import IN_FILE, Draft, FindingClass, Words
 from lineage_service.evidence.record_form import payloads_named
 from lineage_service.evidence.rows import Row, joined, scratch, shown
 from lineage_service.ledger.sealing import SealError, digest_of, keyed_digest
@@ -102,9 +102,10 @@ def check_vault(
     secrets: Secrets | None,
     secrets_missing: str | None,
     draft: Draft,
+    words: Words = IN_FILE,
 ) -> None:
     """Compare persons, data keys, sealed values and payloads with what the records name, and open each."""
-    check = _VaultCheck(live, expected, secrets, draft)
+    check = _VaultCheck(live, expected, secrets, draft, words)
     check.people()
     check.sealed()
     check.payloads()
@@ -118,8 +119,11 @@ def check_vault(
 class _VaultCheck:
     """One pass over the vault of a snapshot."""
 
-    def __init__(self, live: sqlite3.Connection, expected: Expectations, secrets: Secrets | None, draft: Draft) -> None:
+    def __init__(
+        self, live: sqlite3.Connection, expected: Expectations, secrets: Secrets | None, draft: Draft, words: Words
+    ) -> None:
         self._live = live
+        self._words = words
         self._expected = expected
         self._secrets = secrets
         self._draft = draft
@@ -132,12 +136,12 @@ class _VaultCheck:
         self._draft.counts[f"{table}_differences"] = self._found[table]
         if self._found[table] <= _MAX_SHOWN:
             expected, found, detail = texts
-            self._draft.find(cls, seq, expected, found, f"table {table}: {detail}")
+            self._draft.find(cls, seq, expected, found, f"{self._words.of(table)}: {detail}")
 
     def _done(self, table: str, count: int, what: str) -> None:
         self._draft.counts[table] = count
         if self._secrets is not None and table not in self._found:
-            self._draft.verified.append(f"table {table}: {count} {what}")
+            self._draft.verified.append(f"{self._words.of(table)}: {count} {what}")
 
     # ------------------------------------------------------------------------------------------------------- people
 

@@ -81,7 +81,7 @@ class Rows:
             for key in change.nodes:
                 if key not in self.fresh_nodes and key not in self.known.nodes:
                     self.fresh_nodes.add(key)
-                    self.nodes.append(_node(key, seq))
+                    self.nodes.append(node_row(key, seq))
             for key, registers in change.properties.items():
                 self._say(seq, order, key, registers)
             for place, word in change.edges.items():
@@ -89,11 +89,11 @@ class Rows:
             for start, kind, end, of_source in change.withdrawals:
                 self.withdrawals.append([start, end, TYPES[kind], of_source, seq])
             for subject, slot, n, value in change.points:
-                self.points.append(_point(seq, order, change, subject, slot, n, value))
+                self.points.append(point_row(seq, order, change, subject, slot, n, value))
 
     def _say(self, seq: int, order: str, key: str, registers: Mapping[str, Any]) -> None:
-        text = orjson.dumps(registers, option=orjson.OPT_SORT_KEYS)
-        words = hashlib.sha256(key.encode() + b"\0" + text).hexdigest()[:32]
+        text = text_of(registers)
+        words = words_of(key, text)
         again = words in self.fresh_words or words in self.known.words
         self.fresh_words.add(words)
         self.said.append([seq, key, words, order, text.decode(), again])
@@ -127,7 +127,18 @@ class Rows:
         }
 
 
-def _node(key: str, seq: int) -> list[Any]:
+def text_of(registers: Mapping[str, Any]) -> bytes:
+    """Return registers as they are stored."""
+    return orjson.dumps(registers, option=orjson.OPT_SORT_KEYS)
+
+
+def words_of(key: str, text: bytes) -> str:
+    """Return the mark of a node and the registers that a record sets on it: the same words have the same mark."""
+    return hashlib.sha256(key.encode() + b"\0" + text).hexdigest()[:32]
+
+
+def node_row(key: str, seq: int) -> list[Any]:
+    """Return key, label, number of the kind, record, and the name that people read; a key that is none raises."""
     kind = names.kind_of(key)
     return [key, LABELS[kind], KIND_BY_WORD[kind].value, seq, key.rpartition("::")[2].removeprefix(f"{kind}:")]
 
@@ -136,7 +147,7 @@ def _roles(bits: int) -> list[str] | None:
     return roles_from_bits(bits) if bits != _NO_ROLES else []
 
 
-def _point(
+def point_row(
     seq: int, order: str, change: Changes, subject: str, slot: str, n: int, value: Mapping[str, Any]
 ) -> list[Any]:
     """Return a point: its properties, who is named by it, and the nodes that its value names with the field."""

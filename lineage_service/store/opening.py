@@ -1,11 +1,16 @@
 """One door to both stores: which one it is, its address says."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lineage_service.store.address import Address, Database, Found
 from lineage_service.store.protocol import Observer, Store
 from lineage_service.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from lineage_service.store.neo4j_contents import Neo4jContents
 
 
 def open_store(database: Database, *, writing: bool = True, observer: Observer | None = None) -> Store:
@@ -49,3 +54,10 @@ def forget_graph(address: Address, progress: Callable[[float], None]) -> None:
 def is_created(database: Database) -> bool:
     """Tell whether there is anything to migrate; a server can only be asked by migrating."""
     return not isinstance(database, Path) or database.exists()
+
+
+def open_contents(address: Address) -> contextlib.AbstractContextManager["Neo4jContents"]:
+    """Open all that a Neo4j database holds, for whoever copies or judges it; see ``neo4j_contents``."""
+    from lineage_service.store.neo4j_contents import contents_of
+
+    return contents_of(address)

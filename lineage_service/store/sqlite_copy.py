@@ -48,7 +48,7 @@ def copy_database(source: Path, target: Path, progress: Progress) -> None:
             live.backup(copy, pages=_PAGES, progress=lambda _, left, total: progress(1 - left / max(total, 1)))
             live.execute("ROLLBACK")
             copy.execute(_ONE_FILE)
-        _sync(target)
+        sync(target)
     except BaseException:
         remove_database(target)
         raise
@@ -78,7 +78,7 @@ def put_in_place(beside: Path, place: Path) -> None:
             raise StoreUnavailableError(f"{place} exists already and is never written over") from None
         beside.rename(place)
     beside.unlink(missing_ok=True)
-    _sync(place.parent)
+    sync(place.parent)
 
 
 def remove_database(database: Path) -> None:
@@ -87,7 +87,8 @@ def remove_database(database: Path) -> None:
         database.with_name(f"{database.name}{side}").unlink(missing_ok=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Force a file or a folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -32,6 +32,7 @@ LATE = {
     ("lineage_service/cli/door.py", "lineage_service.cli"),
     ("lineage_service/cli/installation.py", "lineage_service.server.serve"),
     ("lineage_service/store/opening.py", "lineage_service.store.neo4j"),
+    ("lineage_service/store/opening.py", "lineage_service.store.neo4j_contents"),
 }
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
