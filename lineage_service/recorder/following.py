@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from lineage_service.errors import OperatorError
 from lineage_service.ledger.checkpoint import open_checkpoint
 from lineage_service.ledger.errors import LedgerError
 from lineage_service.ledger.merkle import Frontier
@@ -93,14 +94,14 @@ class HeadFollower:
         return None
 
     def _look(self) -> None:
-        with self._store.read() as reader:
-            note = reader.note()
-        if note is None or note == self._stored:
-            return
-        self._stored = note
         try:
+            with self._store.read() as reader:
+                note = reader.note()
+            if note is None or note == self._stored:
+                return
+            self._stored = note
             checkpoint = open_checkpoint(note, self._origin, [self._verifier])
-        except LedgerError:
+        except (OperatorError, LedgerError):  # what waits is committed already: it is only not seen to be signed
             self.failures += 1
             return
         if self._signed is None or checkpoint.size > self._signed.size:

@@ -300,7 +300,9 @@ def test_whoever_answers_otherwise_is_not_the_service(reply: httpx.Response, kin
         assert caught.value.retry_after == (7.0 if "Retry-After" in reply.headers else 0.0)
 
 
-@pytest.mark.parametrize("url", [f"http://127.0.0.1:{free_port()}", "http://[::1", "nonsense"], ids=["down", "broken", "nonsense"])
+@pytest.mark.parametrize(
+    "url", [f"http://127.0.0.1:{free_port()}", "http://[::1", "nonsense"], ids=["down", "broken", "nonsense"]
+)
 def test_an_address_where_nobody_answers_is_named(url: str) -> None:
     with LineageClient(url, "lin_x") as client, pytest.raises(UnavailableError, match=url.replace("[", r"\[")):
         client.live()
