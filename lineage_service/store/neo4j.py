@@ -31,8 +31,8 @@ from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Observ
 _LOCK_SECONDS: Final = 30.0
 _SETTLE_SECONDS: Final = 5.0
 _KEPT: Final = ("tiles", "sealed", "payloads")
-_FEW: Final = 1000
-_GROWTH: Final = 8
+_FEW: Final = 100
+_GROWTH: Final = 16
 """How many records a log has when the server should plan anew what writes, and how many times more the next time."""
 
 
@@ -59,7 +59,7 @@ class Neo4jStore:
                 require_version(session)
                 require_migrated(session)
                 if writing:
-                    Neo4jTransaction.warm_up(session)
+                    self._planned_for = max(Neo4jTransaction.warm_up(session) * _GROWTH, _FEW)
         except BaseException:
             self._driver.close()
             raise
@@ -234,14 +234,15 @@ class Neo4jTransaction:
     """One group of records on its way in: gathered here, written by one statement when the block ends."""
 
     @classmethod
-    def warm_up(cls, session: neo4j.Session, *, anew: bool = False) -> None:
-        """Let the server plan what writes, which takes about a second, before anybody waits for it."""
+    def warm_up(cls, session: neo4j.Session, *, anew: bool = False) -> int:
+        """Let the server plan what writes, which takes about a second, before anybody waits; return the log's size."""
         written: dict[str, Any] = {name: [] for name in (*Rows(Known()).parameters(), *_KEPT)}
         written |= {"first": 0, "state": None, "before": None, "size": None}
         with session.begin_transaction() as transaction:
-            transaction.run(cls._HEAD, lock="", ids=[]).consume()
+            row = transaction.run(cls._HEAD, lock="", ids=[]).single()
             transaction.run(cls._WRITE_PLANNED_ANEW if anew else cls._WRITE, p=written).consume()
             transaction.rollback()
+        return 0 if row is None else head_of(row[0]).size
 
     def __init__(self, session: neo4j.Session, known: Known, observer: Observer | None) -> None:
         self._session = session
@@ -329,7 +330,9 @@ class Neo4jTransaction:
           UNWIND $p.said AS r
           MATCH (x:Record {log: 'main', seq: r[0]})
           MATCH (n:Entity {key: r[1]})
-          WITH x, n, r, r[5] OR (n.seq < $p.first AND EXISTS { ()-[:ABOUT {words: r[2]}]->(n) }) AS again
+          WITH x, n, r, r[5] OR (n.seq < $p.first AND EXISTS {
+            MATCH ()-[said:ABOUT]->(n) USING INDEX said:ABOUT(words) WHERE said.words = r[2]
+          }) AS again
           CREATE (x)-[:$(CASE WHEN again THEN 'ABOUT_AGAIN' ELSE 'ABOUT' END) {
             words: r[2], ord: r[3], seq: r[0], registers: r[4]}]->(n)
         }
