@@ -80,7 +80,11 @@ def restore(
         ),
     ] = None,
 ) -> None:
-    """Verify a back-up and put it in place. Refuses beside a service, over a ledger, and what is older than signed."""
+    """Verify a back-up and put it in place. Refuses beside a service, over a ledger, and what is older than signed.
+
+    Where the ledger is kept on a server, the back-up is copied into its database, which must be empty; a restore that
+    was broken off is gone on with by the same command.
+    """
     places = places_of(read_settings())
     done = moving(
         f"restoring {file}",

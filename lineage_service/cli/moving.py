@@ -1,10 +1,11 @@
 """`lineage copy --from STORE --to STORE`: the ledger moves house, byte for byte, and the graph is folded there anew.
 
 It opens both stores itself and holds the signer's lock of this installation meanwhile. What it copies must be this
-installation's own: sealed with its key and holding all that its signer signed.
+installation's own: sealed with its key, and holding all that its signer signed.
 """
 
 import contextlib
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -12,9 +13,10 @@ import typer
 from lineage_service.cli.exits import Exit
 from lineage_service.cli.installation import only_writer
 from lineage_service.cli.screen import moving, show_lines
-from lineage_service.errors import SettingsError, StoreUnavailableError
+from lineage_service.errors import InputError, IntegrityError, SettingsError, StoreUnavailableError
 from lineage_service.evidence.meter import Progress
 from lineage_service.evidence.moving import Moved, carry, seal
+from lineage_service.evidence.record_form import record_of
 from lineage_service.ledger.keys import load_key, load_secret
 from lineage_service.ledger.signer import Signer, SignerLock
 from lineage_service.recorder.heads import HeadSigner
@@ -55,7 +57,7 @@ def copy(
     to = _database("--to", target)
     if isinstance(places.database, Address) and isinstance(to, Address):
         raise typer.BadParameter(_ONE_ACCOUNT)
-    if places.database == to:
+    if isinstance(places.database, Path) and isinstance(to, Path) and places.database.resolve() == to.resolve():
         raise typer.BadParameter("both are one place")
     if not is_created(places.database):
         raise StoreUnavailableError(f"there is no ledger at {places.database}: say by --from where it is")
@@ -81,8 +83,22 @@ def _copy(places: Places, to: Database, lock: SignerLock, progress: Progress) ->
 
 
 def _require_own(places: Places, source: Store, lock: SignerLock) -> None:
-    """Refuse a ledger that the service of this installation would refuse to go on with."""
+    """Refuse a ledger of another log, and one that the service of this installation would refuse to go on with."""
     log_key = load_key(places.log_key)
+    with source.read() as reader:
+        genesis = reader.record(0)
+    if genesis is None:
+        raise StoreUnavailableError(f"{places.database} holds no record: there is nothing to copy")
+    try:
+        origin = record_of(genesis.body)["log"]
+    except ValueError as error:
+        raise IntegrityError(f"record 0 of {places.database} does not open a log ({error}): lineage verify") from error
+    if origin != log_key.name:
+        raise InputError(
+            f"{places.database} holds the log {origin}, and the keys in {places.keys} are those of {log_key.name}: set "
+            "LINEAGE_DATA_DIR or LINEAGE_KEYS_DIR to where its own keys are",
+            field="from",
+        )
     HeadSigner(Signer(log_key, places.signer_state, lock), log_key.name, source, load_secret(places.id_key))
 
 

@@ -61,7 +61,11 @@ _SEAL: Final = "UPDATE main.head SET fold_version = ?, mac = ?"
 
 
 def rebuild() -> None:
-    """Fold the ledger into a fresh graph. It takes the place of the old one; the service must not run."""
+    """Fold the ledger into a fresh graph. It takes the place of the old one; the service must not run.
+
+    On a server the old graph is removed first. A rebuild that was broken off there is begun again by the same command;
+    until it is whole, no service starts.
+    """
     places = places_of(read_settings())
     with only_writer(places):
         address = places.database

@@ -4,10 +4,12 @@ What rebuilds a graph and what carries a ledger to another store read records in
 the bytes of the records is believed; id, type, actor, time and changes are read out of them, as ``verify --deep`` does.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from graph_schema import times
 from graph_schema.canonical import CanonicalError
@@ -18,6 +20,7 @@ from lineage_service.evidence.record_form import RecordFormError, payloads_named
 from lineage_service.ledger.merkle import leaf_hash
 from lineage_service.store.protocol import Head, NewRecord, Reader, RecordQuery, StoredRecord
 
+Made = TypeVar("Made")
 Watch = Callable[[int, Mapping[str, Any], Changes], None]
 """Told of every record with its number, its fields and its changes, in order."""
 
@@ -58,6 +61,24 @@ def paged(reader: Reader, first: int, stop: int, size: int) -> Iterator[StoredRe
     """Yield the records of a range, ``size`` of them by each query, so that other queries may run in between."""
     for at in range(first, stop, size):
         yield from list(reader.records(RecordQuery(first=at, stop=min(at + size, stop))))
+
+
+@contextlib.contextmanager
+def ahead(made: Iterator[Made]) -> Iterator[Iterator[Made]]:
+    """Give an iterator whose next thing is made by a thread of its own while the caller is busy with the last one.
+
+    A server that writes a group leaves this process idle, and a group takes half as long to read and fold as to write.
+    What ``made`` reads from belongs to that thread until the block ends.
+    """
+    with ThreadPoolExecutor(1, "groups-ahead") as thread:
+        yield _one_ahead(thread, made)
+
+
+def _one_ahead(thread: ThreadPoolExecutor, made: Iterator[Made]) -> Iterator[Made]:
+    coming = thread.submit(next, made, None)
+    while (one := coming.result()) is not None:
+        coming = thread.submit(next, made, None)
+        yield one
 
 
 def _take(group: Group, stored: StoredRecord, expected: int, watch: Watch | None) -> None:

@@ -21,7 +21,7 @@ import orjson
 from graph_schema.changes import Changes
 from graph_schema.fold import FOLD_VERSION, understands
 from lineage_service.errors import IntegrityError, StoreConflictError, StoreUnavailableError
-from lineage_service.evidence.groups import Group, groups, paged
+from lineage_service.evidence.groups import Group, ahead, groups, paged
 from lineage_service.evidence.heads_check import claimed_size
 from lineage_service.evidence.meter import Meter, Progress
 from lineage_service.evidence.record_form import payloads_named
@@ -214,27 +214,27 @@ class _Copy:
 
     def write(self, first: int) -> None:
         """Write the records from ``first`` on; each group with all that belongs to it is one transaction."""
-        records = paged(self._reader, first, self._head.size, self._size)
-        for group in groups(records, self._size, first=first, watch=_require_known):
-            with self._target.begin() as transaction:
-                head, _ = transaction.head([])
-                if head.size != group.records[0].seq:
-                    raise StoreConflictError(f"somebody else writes to the copy. {_STOPPED}")
-                transaction.append(group.records)
-                transaction.apply(group.changes)
-                transaction.keep(self._payloads_of(group), self._sealed_of(group))
-                transaction.move_head(group.head_after(head, UNFOLDED))
-            self._meter.add(len(group.records) * _WRITING)
+        with ahead(self._parcels(first)) as coming:
+            for group, payloads, sealed in coming:
+                with self._target.begin() as transaction:
+                    head, _ = transaction.head([])
+                    if head.size != group.records[0].seq:
+                        raise StoreConflictError(f"somebody else writes to the copy. {_STOPPED}")
+                    transaction.append(group.records)
+                    transaction.apply(group.changes)
+                    transaction.keep(payloads, sealed)
+                    transaction.move_head(group.head_after(head, UNFOLDED))
+                self._meter.add(len(group.records) * _WRITING)
         if _head_of(self._target) not in (self._head, _unsealed(self._head)):
             raise IntegrityError(f"the records of the source do not lead to its head: run `lineage verify`. {_STOPPED}")
 
-    def _sealed_of(self, group: Group) -> list[SealedValue]:
-        return self._vaults[0].sealed([record.seq for record in group.records])
-
-    def _payloads_of(self, group: Group) -> list[Payload]:
-        """Return the payloads that are kept with these records: of one that several name, the first keeps it."""
-        first = group.records[0].seq
-        return [payload for payload in self._reader.payloads(group.payloads) if payload.seq >= first]
+    def _parcels(self, first: int) -> Iterator[tuple[Group, list[Payload], list[SealedValue]]]:
+        """Yield groups with what is kept beside their records; a payload that several name is kept with the first."""
+        records = paged(self._reader, first, self._head.size, self._size)
+        for group in groups(records, self._size, first=first, watch=_require_known):
+            seqs = [record.seq for record in group.records]
+            payloads = [payload for payload in self._reader.payloads(group.payloads) if payload.seq >= seqs[0]]
+            yield group, payloads, self._vaults[0].sealed(seqs)
 
     def set_note(self) -> None:
         """Store the checkpoint of the source."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from graph_schema.fold import FOLD_VERSION
 from lineage_service.errors import IntegrityError, StoreConflictError, StoreUnavailableError
-from lineage_service.evidence.groups import Group, Watch, groups, paged
+from lineage_service.evidence.groups import Group, Watch, ahead, groups, paged
 from lineage_service.evidence.meter import Meter, Progress
 from lineage_service.recorder.seal import Seal
 from lineage_service.store.protocol import EMPTY_HEAD, UNFOLDED, Head, RecordQuery, Store, StoredRecord
@@ -94,11 +94,12 @@ def rebuild_in_place(
             )
         _restate(store, seal.on(replace(head, fold_version=UNFOLDED)))
         forget(meter.part(head.size * _FORGETTING))
-        for group in groups(paged(reader, 0, head.size, size), size):
-            with store.begin() as transaction:
-                transaction.head([])
-                transaction.apply(group.changes)
-            meter.add(len(group.records) * _FOLDING)
+        with ahead(groups(paged(reader, 0, head.size, size), size)) as coming:
+            for group in coming:
+                with store.begin() as transaction:
+                    transaction.head([])
+                    transaction.apply(group.changes)
+                meter.add(len(group.records) * _FOLDING)
     whole = seal.on(replace(head, fold_version=FOLD_VERSION))
     _restate(store, whole)
     return whole

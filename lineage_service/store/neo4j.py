@@ -32,8 +32,8 @@ _LOCK_SECONDS: Final = 30.0
 _SETTLE_SECONDS: Final = 5.0
 _READ_TRIES: Final = 3
 _KEPT: Final = ("tiles", "sealed", "payloads")
-_FEW: Final = 1000
-_GROWTH: Final = 8
+_FEW: Final = 100
+_GROWTH: Final = 16
 """How many records a log has when the server should plan anew what writes, and how many times more the next time."""
 
 
@@ -61,7 +61,7 @@ class Neo4jStore:
                 require_version(session)
                 require_migrated(session)
                 if writing:
-                    Neo4jTransaction.warm_up(session)
+                    self._planned_for = max(Neo4jTransaction.warm_up(session) * _GROWTH, _FEW)
         except BaseException:
             self._driver.close()
             raise
@@ -259,14 +259,15 @@ class Neo4jTransaction:
     """One group of records on its way in: gathered here, written by one statement when the block ends."""
 
     @classmethod
-    def warm_up(cls, session: neo4j.Session, *, anew: bool = False) -> None:
-        """Let the server plan what writes, which takes about a second, before anybody waits for it."""
+    def warm_up(cls, session: neo4j.Session, *, anew: bool = False) -> int:
+        """Let the server plan what writes, which takes about a second, before anybody waits; return the log's size."""
         written: dict[str, Any] = {name: [] for name in (*Rows(Known()).parameters(), *_KEPT)}
         written |= {"first": 0, "state": None, "before": None, "size": None}
         with session.begin_transaction() as transaction:
-            transaction.run(cls._HEAD, lock="", ids=[]).consume()
+            row = transaction.run(cls._HEAD, lock="", ids=[]).single()
             transaction.run(cls._WRITE_PLANNED_ANEW if anew else cls._WRITE, p=written).consume()
             transaction.rollback()
+        return 0 if row is None else head_of(row[0]).size
 
     def __init__(
         self, session: neo4j.Session, known: Known, observer: Observer | None, settle: Callable[[int], None]
@@ -359,7 +360,8 @@ class Neo4jTransaction:
           MATCH (x:Record {log: 'main', seq: r[0]})
           MATCH (n:Entity {key: r[1]})
           WITH x, n, r, r[5] OR (n.seq < $p.first AND EXISTS {
-            MATCH ()-[said:ABOUT]->(n) USING INDEX said:ABOUT(words) WHERE said.words = r[2] }) AS again
+            MATCH ()-[said:ABOUT]->(n) USING INDEX said:ABOUT(words) WHERE said.words = r[2]
+          }) AS again
           CREATE (x)-[:$(CASE WHEN again THEN 'ABOUT_AGAIN' ELSE 'ABOUT' END) {
             words: r[2], ord: r[3], seq: r[0], registers: r[4]}]->(n)
         }

@@ -22,7 +22,7 @@ from lineage_service.store.protocol import UNFOLDED, Head
 from lineage_service.store.sqlite import SqliteStore
 from tests.conformance.kinds import emptied_server
 from tests.graphdb.session import running_server
-from tests.ledgers import copy_of, kept_in, make_ledger, record_all, ticking, varied_events
+from tests.ledgers import copy_of, hostile, kept_in, make_ledger, record_all, ticking, varied_events
 from tests.unit.cli.conftest import Command
 
 RECORDS = 40
@@ -138,6 +138,7 @@ def test_only_one_of_two_stores_may_be_a_server(
     ("arguments", "code", "said"),
     [
         (("--from", "sqlite:///data/lineage.db", "--to", "sqlite:///data/lineage.db"), 64, "both are one place"),
+        (("--from", "sqlite:///data/lineage.db", "--to", "sqlite:///data/../data/lineage.db"), 64, "both are one"),
         (("--from", "sqlite:///data/lineage.db", "--to", "data/new.db"), 64, "--to data/new.db"),
         (("--from", "sqlite:///data/lineage.db", "--to", "neo4j://127.0.0.1:1"), 64, "asks for a password"),
         (("--from", "sqlite:///data/none.db", "--to", "sqlite:///new.db"), 69, "there is no ledger at"),
@@ -164,6 +165,15 @@ def test_nothing_is_copied_beside_a_service(alone: Command, places: Places) -> N
 def test_the_ledger_of_another_installation_is_not_copied(alone: Command, places: Places, tmp_path: Path) -> None:
     make_ledger(tmp_path / "other", 5)
     ended = alone("copy", "--from", "sqlite:///other/lineage.db", "--to", "sqlite:///new.db")
+    assert (ended.code, ended.out) == (65, "")
+    assert "set LINEAGE_DATA_DIR" in ended.err
+    assert not Path("new.db").exists()
+
+
+def test_a_ledger_that_somebody_without_our_keys_added_to_is_not_copied(alone: Command, places: Places) -> None:
+    with hostile(places.file) as connection:
+        connection.execute("UPDATE head SET mac = zeroblob(32)")
+    ended = alone("copy", "--from", "sqlite:///data/lineage.db", "--to", "sqlite:///new.db")
     assert ended.code == 1, ended.err
     assert "was not written by this service" in ended.err
     assert not Path("new.db").exists()
