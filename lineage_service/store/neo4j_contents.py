@@ -72,7 +72,7 @@ class Neo4jContents:
 
     def _rows(self, statement: str, **parameters: Any) -> Iterator[Any]:
         for row in self._transaction.run(statement, parameters):
-            yield tuple(row)
+            yield row.values()
 
     _OURS: Final = "RETURN EXISTS { (:LedgerHead) } OR EXISTS { (:Migration) } OR EXISTS { (:Record) }"
 
@@ -84,10 +84,12 @@ class Neo4jContents:
     _COUNT_NODES: Final = "MATCH (n) RETURN count(n)"
     _COUNT_RECORDS: Final = "MATCH (r:Record) RETURN count(r)"
     _COUNT_RELATIONSHIPS: Final = "MATCH ()-[e]->() RETURN count(e)"
+    _COUNT_OF_POINTS: Final = "MATCH ()-[e:SETS|OF|BY|NAMES]->() RETURN -count(e)"
 
     def count(self, *, everything: bool) -> int:
         """Return about how many rows will come: of everything, or of the ledger alone. The server has it at hand."""
-        statements = (self._COUNT_NODES, self._COUNT_RELATIONSHIPS) if everything else (self._COUNT_RECORDS,)
+        all_rows = (self._COUNT_NODES, self._COUNT_RELATIONSHIPS, self._COUNT_OF_POINTS)
+        statements = all_rows if everything else (self._COUNT_RECORDS,)
         return sum(self._transaction.run(statement).single(strict=True)[0] for statement in statements)
 
     # -------------------------------------------------------------------------------------------- the end of the log
