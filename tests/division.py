@@ -6,7 +6,7 @@ tests has the longest part, so it gets them first.
 
 from xdist.scheduler import LoadScopeScheduling
 
-_ON_NEO4J = ("tests/conformance/", "tests/unit/graphdb/", "neo4j")
+_ON_NEO4J = ("tests/conformance/", "tests/unit/graphdb/", "tests/properties/test_stores_agree.py", "neo4j")
 """What stands in the path of a file whose tests ask for the Neo4j of the run."""
 
 

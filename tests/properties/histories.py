@@ -1,12 +1,9 @@
 """Hypothesis strategies for histories: 20 to 200 facts over a small world, in some order of arrival.
 
-A history is drawn as a list of steps, each a word and a salt: a step sends one to six facts that tell a little story,
-and its choices depend on its salt alone, so that leaving a step out leaves the others as they are and examples shrink.
+A history is drawn as a plan (``plans.py``): a list of steps, each of which sends one to six facts that tell a story.
 ``census`` names the special cases that a history holds.
 """
 
-from collections.abc import Callable
-from random import Random
 from typing import Final
 
 from hypothesis import strategies as st
@@ -27,6 +24,7 @@ from tests.properties.histories_of_data import (
     tell_run,
 )
 from tests.properties.model_steps import MODEL_STEPS
+from tests.properties.plans import ARRIVALS, SALTS, Plan, Step
 from tests.properties.records import Sent, record_of
 from tests.properties.world import (
     ALIASES,
@@ -322,7 +320,7 @@ def a_repetition(w: World) -> None:
     w.tell({**sent.event, **moment}, w.pick(SOURCES))
 
 
-STEPS: Final[dict[str, Callable[[World], None]]] = {
+STEPS: Final[dict[str, Step]] = {
     step.__name__: step
     for step in (
         a_stage,
@@ -360,23 +358,16 @@ STEPS: Final[dict[str, Callable[[World], None]]] = {
     )
 }
 
-_steps = st.tuples(st.sampled_from(tuple(STEPS)), st.integers(0, 999))
+_steps = st.tuples(st.sampled_from(tuple(STEPS.values())), st.integers(0, SALTS - 1))
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Sent]:
     """Draw a history: its steps, whether the world is narrow, and the order in which the facts arrive."""
-    world = World(narrow=draw(st.booleans()))
-    for word, salt in draw(st.lists(_steps, min_size=20, max_size=100)):
-        world.random = Random(f"{word} {salt}")  # noqa: S311  a history, not a secret
-        STEPS[word](world)
-    sent = world.sent[:MOST]
-    arrival = draw(st.sampled_from(("as told", "by time", "shuffled")))
-    if arrival == "by time":
-        sent.sort(key=lambda one: str(one.event["occurred_at"]))
-    if arrival == "shuffled":
-        Random(draw(st.integers(0, 999))).shuffle(sent)  # noqa: S311  the same
-    return sent
+    narrow, steps = draw(st.booleans()), draw(st.lists(_steps, min_size=20, max_size=100))
+    arrival = draw(st.sampled_from(ARRIVALS))
+    salt = draw(st.integers(0, SALTS - 1)) if arrival == "shuffled" else 0
+    return Plan(steps, narrow, arrival, salt, MOST).history()
 
 
 def cuts(count: int) -> st.SearchStrategy[tuple[int, int]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graph_schema import canonical, names, times
-from graph_schema.answers import Answer, ClosureValue
+from graph_schema.answers import Answer, ClosureValue, Value
 from graph_schema.changes import Changes
 from graph_schema.fold import FOLD_VERSION, fold
 from lineage_service.ledger.merkle import leaf_hash
@@ -67,16 +67,21 @@ def stored(records: Sequence[dict[str, Any]], batches: Sequence[int] = ()) -> It
 
 
 class Product:
-    """The product's answers at one cut of one snapshot."""
+    """The product's answers at one cut of one snapshot; ``given`` has each as the product gave it."""
 
     def __init__(self, reader: Reader, as_of: int, known_at: int) -> None:
         self._reader = reader
         self._cut = Cut(as_of, known_at)
         self._above: dict[str, Answer[ClosureValue]] = {}
+        self.given: list[Answer[Any]] = []
 
     @property
     def _asking(self) -> Asking:
         return Asking(self._reader, self._cut)
+
+    def _take(self, answer: Answer[Value]) -> Answer[Value]:
+        self.given.append(answer)
+        return answer
 
     def properties(self, key: str) -> dict[str, Any]:
         return registers_of(self._asking, [key]).get(key, {})
@@ -87,11 +92,11 @@ class Product:
     def _provenance(self, key: str) -> Answer[ClosureValue]:
         """Ask once: two of the answers compared are read off the same one."""
         if key not in self._above:
-            self._above[key] = provenance(self._asking, key, 100, MAX_LIMIT)
+            self._above[key] = self._take(provenance(self._asking, key, 100, MAX_LIMIT))
         return self._above[key]
 
     def impact(self, key: str) -> tuple[dict[str, int], set[Any], set[tuple[str, str]]]:
-        return _closure(impact(self._asking, key, 100, MAX_LIMIT))
+        return _closure(self._take(impact(self._asking, key, 100, MAX_LIMIT)))
 
     def outcomes(self, key: str) -> dict[str, Any]:
         """Return outcome, job, failures below, identity and attempted of what a closure shows."""
@@ -103,21 +108,21 @@ class Product:
         }
 
     def deployments(self, stage: str | None = None, model: str | None = None) -> list[dict[str, Any]]:
-        answer = deployments(self._asking, DeploymentFilter(stage=stage, model=model, limit=1000))
+        answer = self._take(deployments(self._asking, DeploymentFilter(stage=stage, model=model, limit=1000)))
         return sorted((_row(dict(row)) for row in answer.value["rows"]), key=repr)
 
     def live(self) -> list[dict[str, Any]]:
-        rows = live(self._asking).value["rows"]
+        rows = self._take(live(self._asking)).value["rows"]
         shown = ("key", "target", "stage", "alias", "mode", "traffic", "since")
         return sorted(({name: row[name] for name in shown} for row in rows), key=repr)  # type: ignore[literal-required]
 
     def drift(self, alias: str | None = None) -> list[tuple[str | None, ...]]:
-        rows = drift(self._asking, alias=alias).value["rows"]
+        rows = self._take(drift(self._asking, alias=alias)).value["rows"]
         shown = ("model", "target", "mode", "traffic", "key", "registry_key", "verdict")
         return [tuple(row[name] for name in shown) for row in rows]  # type: ignore[literal-required]
 
     def history(self, key: str) -> list[tuple[str, str]]:
-        rows = history(self._asking, key, limit=1000).value["rows"]
+        rows = self._take(history(self._asking, key, limit=1000)).value["rows"]
         return [(row["occurred_at"], row["type"]) for row in rows]
 
 
