@@ -16,8 +16,9 @@ Withdrawn assertions are not in it. Order keys are lowercase hex; registers and 
 come from outside.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -39,34 +40,38 @@ def state_root(reader: Reader, known_at: int) -> bytes:
     """Return the root over all entities known at record ``known_at``. Holds one page of entities at a time."""
     cut = Cut(END_OF_TIME - 1, known_at)
     frontier = Frontier()
-    for kind in _KINDS_IN_KEY_ORDER:
-        for keys in _pages(reader, kind, cut):
-            frontier = frontier.extend([_leaf(key, digest) for key, digest in _entities(reader, kind, keys, cut)])
+    known = _known(reader, cut)
+    while page := dict(islice(known, _PAGE)):
+        frontier = frontier.extend([_leaf(key, digest) for key, digest in _entities(reader, page, cut)])
     return frontier.root()
 
 
-def _pages(reader: Reader, kind: Kind, cut: Cut) -> Iterator[list[str]]:
-    after = None
-    while keys := reader.find(kind.value, "", after, _PAGE, cut):
-        yield keys
-        after = keys[-1]
+def _known(reader: Reader, cut: Cut) -> Iterator[tuple[str, Kind]]:
+    """Yield every key in order, with its kind: kinds share pages, because a page costs several ways to a server."""
+    for kind in _KINDS_IN_KEY_ORDER:
+        after = None
+        while keys := reader.find(kind.value, "", after, _PAGE, cut):
+            yield from ((key, kind) for key in keys)
+            if len(keys) < _PAGE:
+                break
+            after = keys[-1]
 
 
 def _leaf(key: str, entity: bytes) -> bytes:
     return leaf_hash(_STATE + key.encode() + b"\0" + entity)
 
 
-def _entities(reader: Reader, kind: Kind, keys: Sequence[str], cut: Cut) -> Iterator[tuple[str, bytes]]:
-    facts = reader.nodes(keys, cut, every=True)
-    points: dict[str, list[Point]] = {key: [] for key in keys}
-    for point in reader.points(PointQuery(subjects=keys), cut):
+def _entities(reader: Reader, page: Mapping[str, Kind], cut: Cut) -> Iterator[tuple[str, bytes]]:
+    facts = reader.nodes(page, cut, every=True)
+    points: dict[str, list[Point]] = {key: [] for key in page}
+    for point in reader.points(PointQuery(subjects=list(page)), cut):
         points[point.subject].append(point)
-    edges: dict[str, list[Assertion]] = {key: [] for key in keys}
-    walk = reader.walk(dict.fromkeys(keys, 0), "up", _EDGE_TYPES, 1, _NO_LIMIT, cut)
+    edges: dict[str, list[Assertion]] = {key: [] for key in page}
+    walk = reader.walk(dict.fromkeys(page, 0), "up", _EDGE_TYPES, 1, _NO_LIMIT, cut)
     for assertion in walk.assertions:
         if assertion.start in edges:
             edges[assertion.start].append(assertion)
-    for key in keys:
+    for key, kind in page.items():
         yield key, entity_hash(kind, facts[key], edges[key], points[key])
 
 

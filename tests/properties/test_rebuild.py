@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 
 from graph_schema.events import archive
 from graph_schema.fold import fold
+from graph_schema.kinds import Edge, Kind
 from lineage_service.evidence.inspection import run_verify
 from lineage_service.evidence.rebuild import rebuild
 from lineage_service.evidence.record_form import read_record
-from lineage_service.evidence.state_root import state_root
+from lineage_service.evidence.state_root import entity_hash, state_root
+from lineage_service.ledger.merkle import Frontier, leaf_hash
 from lineage_service.recorder.installation import Installation, Places, create
 from lineage_service.recorder.preparation import Incoming, Sender
-from lineage_service.store.protocol import EMPTY_HEAD
+from lineage_service.store.protocol import EMPTY_HEAD, END_OF_TIME, Cut, PointQuery, Reader
 from lineage_service.store.sqlite import SqliteStore
-from tests.ledgers import GIT, MLFLOW, fact, rows_of, ticking, varied_events
+from tests.ledgers import GIT, MLFLOW, fact, make_ledger, rows_of, ticking, varied_events
 
 OTHER = Sender("openlineage", "prod")
 small = st.integers(0, 3)
@@ -161,3 +163,27 @@ def test_the_state_root_of_an_earlier_record_stays_what_it_was(tmp_path: Path) -
     installation.close()
     assert root_of(places.file, 30) == then
     assert root_of(places.file, 60) != then
+
+
+def test_the_state_root_has_a_leaf_for_each_entity_by_itself_in_the_order_of_keys(tmp_path: Path) -> None:
+    store = SqliteStore(make_ledger(tmp_path, 300).file, writing=False)
+    try:
+        with store.read() as reader:
+            last = reader.head().size - 1
+            cut = Cut(END_OF_TIME - 1, last)
+            known = {key: kind for kind in Kind for key in reader.find(kind.value, "", None, 10**6, cut)}
+            leaves = [
+                leaf_hash(b"lineage-state-v1\0" + key.encode() + b"\0" + hash_alone(reader, key, known[key], cut))
+                for key in sorted(known)
+            ]
+            assert len(leaves) > 400
+            assert state_root(reader, last) == Frontier().extend(leaves).root()
+    finally:
+        store.close()
+
+
+def hash_alone(reader: Reader, key: str, kind: Kind, cut: Cut) -> bytes:
+    walk = reader.walk({key: 0}, "up", (min(Edge).value, max(Edge).value), 1, 10**6, cut)
+    edges = [found for found in walk.assertions if found.start == key]
+    facts = reader.nodes([key], cut, every=True)[key]
+    return entity_hash(kind, facts, edges, reader.points(PointQuery(subjects=[key]), cut))
