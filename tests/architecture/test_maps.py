@@ -7,7 +7,7 @@ import pytest
 
 from tests.architecture.tree import PACKAGES, ROOT, package_modules
 
-MODULE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py)`")
+MODULE = re.compile(r"`((?:[a-z_]+/)*[a-z0-9_]+\.py)`")
 
 
 def modules_of(package: str) -> set[str]:
