@@ -369,7 +369,8 @@ def test_a_relationship_of_a_point_that_is_gone_or_leads_elsewhere_is_caught(
     place = place_of(hand, kind)
     moved = """
         MATCH (a)-[e]->(b) WHERE elementId(e) = $id
-        MATCH (x) WHERE labels(x) = labels(CASE WHEN $into THEN a ELSE b END) AND elementId(x) <> $end
+        MATCH (x) WHERE elementId(x) <> $end AND any(label IN ['Record', 'Entity']
+          WHERE label IN labels(x) AND label IN labels(CASE WHEN $into THEN a ELSE b END))
         WITH a, b, e, x LIMIT 1
         CALL (a, b, e, x) { WITH a, b, e, x WHERE $into CREATE (x)-[f:$(type(e))]->(b) SET f = properties(e) }
         CALL (a, b, e, x) { WITH a, b, e, x WHERE NOT $into CREATE (a)-[f:$(type(e))]->(x) SET f = properties(e) }

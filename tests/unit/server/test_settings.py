@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from lineage_service.errors import SettingsError, StoreUnavailableError
 from lineage_service.server.opening import open_installation, places_of, read_settings
 from lineage_service.settings import ELSEWHERE, KNOWN, Settings, unknown_names
+from lineage_service.store.address import Address
 
 
 @pytest.fixture(autouse=True)
@@ -43,11 +44,35 @@ def test_a_store_is_a_sqlite_file(monkeypatch: pytest.MonkeyPatch, store: str, p
     assert read_settings().database == path
 
 
-@pytest.mark.parametrize("store", ["neo4j://localhost:7687", "bolt://localhost", "postgres://x", "sqlite:///", "file"])
-def test_another_store_comes_with_another_release(monkeypatch: pytest.MonkeyPatch, store: str) -> None:
+@pytest.mark.parametrize("store", ["neo4j://localhost:7687", "bolt://localhost", "neo4j+s://db.example"])
+def test_a_store_is_a_server_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: str) -> None:
     monkeypatch.setenv("LINEAGE_STORE", store)
-    with pytest.raises(SettingsError, match=r"LINEAGE_STORE: .*another release"):
+    (tmp_path / "password").write_text("of the account\n")
+    monkeypatch.setenv("LINEAGE_NEO4J_PASSWORD_FILE", str(tmp_path / "password"))
+    settings = read_settings()
+    assert settings.database is None
+    assert places_of(settings).database == Address(store, "neo4j", "of the account", "neo4j")
+
+
+@pytest.mark.parametrize("store", ["postgres://x", "sqlite:///", "file", "neo4j://", "bolt:localhost"])
+def test_any_other_store_is_refused_with_those_there_are(monkeypatch: pytest.MonkeyPatch, store: str) -> None:
+    monkeypatch.setenv("LINEAGE_STORE", store)
+    with pytest.raises(SettingsError, match=r"LINEAGE_STORE: .*give sqlite:///PATH, neo4j://HOST:PORT or bolt:"):
         read_settings()
+
+
+@pytest.mark.parametrize("store", ["neo4j://neo4j:secret@localhost", "bolt://neo4j@localhost:7687"])
+def test_an_address_holds_no_account(monkeypatch: pytest.MonkeyPatch, store: str) -> None:
+    monkeypatch.setenv("LINEAGE_STORE", store)
+    with pytest.raises(SettingsError, match=r"LINEAGE_STORE: .*an address holds no account") as caught:
+        read_settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_asks_for_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINEAGE_STORE", "neo4j://localhost:7687")
+    with pytest.raises(SettingsError, match="asks for a password: give its file as LINEAGE_NEO4J_PASSWORD_FILE"):
+        places_of(read_settings())
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ held by test_existing.py, which reads the recording through it, and by tests/jou
 """
 
 import base64
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ T0 = 1_790_000_000_000
 
 def answered(name: str, part: str) -> Any:
     """Return part of a recorded answer."""
-    return RECORDING[name]["answer"][part]
+    return copy.deepcopy(RECORDING[name]["answer"][part])  # a test may change what it is given
 
 
 def _refused(status: int, code: str) -> httpx.Response:
