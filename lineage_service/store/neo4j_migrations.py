@@ -6,13 +6,12 @@ applied is a node with its number and SHA-256. A file that differs from what was
 would give two installations of one version different schemas.
 """
 
-import hashlib
-from importlib import resources
 from typing import Final
 
 import neo4j
 
 from lineage_service.errors import StoreUnavailableError
+from lineage_service.store.schema_files import SchemaFile, digest_of, numbered_files, require_all, require_unedited
 
 _OLDEST: Final = (5, 26)
 _VERSION: Final = "CALL dbms.components() YIELD name, versions WHERE name = 'Neo4j Kernel' RETURN versions[0]"
@@ -25,11 +24,9 @@ _FAILED: Final = "SHOW INDEXES YIELD name, state WHERE state = 'FAILED' RETURN c
 _OPEN_LOG: Final = "MERGE (h:LedgerHead {log: 'main'}) ON CREATE SET h.size = 0"
 
 
-def neo4j_files() -> list[tuple[int, str, str]]:
+def neo4j_files() -> list[SchemaFile]:
     """Return (number, name, text) of every schema file of the production store, in order."""
-    folder = resources.files("graph_schema") / "neo4j"
-    found = [entry for entry in folder.iterdir() if entry.name.endswith(".cypher")]
-    return sorted((int(entry.name.split("_", 1)[0]), entry.name, entry.read_text(encoding="utf-8")) for entry in found)
+    return numbered_files("neo4j", ".cypher")
 
 
 def statements(text: str) -> list[str]:
@@ -51,8 +48,7 @@ def migrate_neo4j(session: neo4j.Session) -> list[str]:
         session.run(_ONLINE).consume()
         if failed := session.run(_FAILED).single(strict=True)[0]:
             raise StoreUnavailableError(f"{name}: the server could not build {', '.join(failed)}: look at its log")
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        session.run(_RECORD, number=number, name=name, sha256=digest).consume()
+        session.run(_RECORD, number=number, name=name, sha256=digest_of(text)).consume()
         done.append(name)
     session.run(_OPEN_LOG).consume()
     return done
@@ -63,9 +59,7 @@ def require_migrated(session: neo4j.Session) -> None:
     applied = _check(session)
     if not applied:
         raise StoreUnavailableError("this database holds no lineage ledger yet: run `lineage init`")
-    missing = [name for number, name, _ in neo4j_files() if number not in applied]
-    if missing:
-        raise StoreUnavailableError(f"the schema lacks {', '.join(missing)}: run `lineage migrate`; data is safe")
+    require_all(applied, neo4j_files())
 
 
 def require_version(session: neo4j.Session) -> None:
@@ -80,12 +74,4 @@ def require_version(session: neo4j.Session) -> None:
 
 
 def _check(session: neo4j.Session) -> set[int]:
-    files = {number: (name, text) for number, name, text in neo4j_files()}
-    applied = set()
-    for number, name, digest in session.run(_APPLIED):
-        if number not in files:
-            raise StoreUnavailableError(f"the database was migrated by a newer version ({name}): install that version")
-        if hashlib.sha256(files[number][1].encode()).hexdigest() != digest:
-            raise StoreUnavailableError(f"{name} was edited after it was applied: restore the original file")
-        applied.add(number)
-    return applied
+    return require_unedited((row.values() for row in session.run(_APPLIED)), neo4j_files())
