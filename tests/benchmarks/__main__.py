@@ -1,4 +1,4 @@
-"""Takes all figures: ``python -m tests.benchmarks [--quick|--full] [--only append,read,memory,plugin]``.
+"""Takes all figures: ``python -m tests.benchmarks [--quick|--full] [--only append,read,memory,plugin,neo4j]``.
 
 Without an option the graph has 200,000 nodes and 600,000 edges and memory is taken at 100,000 records; ``--quick`` is
 for a look in a few minutes, ``--full`` adds the million records. Ends with 1 when a ratio is missed; absolute figures
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks import bench_append, bench_coverage, bench_memory, bench_plugin, bench_read
+from tests.benchmarks import bench_append, bench_coverage, bench_memory, bench_neo4j, bench_plugin, bench_read
 from tests.benchmarks.figures import Figure, load_now, machine
 from tests.benchmarks.load import Loaded, Size, load
 
@@ -30,7 +30,9 @@ def main() -> int:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--quick", action="store_const", const="quick", dest="how", default="usual")
     how.add_argument("--full", action="store_const", const="full", dest="how")
-    parser.add_argument("--only", default="append,read,memory,plugin", help="some of append, read, memory, plugin")
+    parser.add_argument(
+        "--only", default="append,read,memory,plugin,neo4j", help="some of append, read, memory, plugin, neo4j"
+    )
     chosen = parser.parse_args()
     print(machine(Path(tempfile.gettempdir())))
     figures = [figure for word in chosen.only.split(",") for figure in _take(word, chosen.how)]
@@ -50,6 +52,7 @@ def _take(word: str, how: str) -> list[Figure]:
         ],
         "memory": lambda: bench_memory.measure(_RECORDS[how]),
         "plugin": lambda: bench_plugin.measure(scale),
+        "neo4j": lambda: bench_neo4j.measure(_graph(size), scale),
     }
     print(f"\n{word} (load {load_now():.1f})", flush=True)
     began = time.perf_counter()

@@ -5,7 +5,6 @@ the recorder's own transactions on a copy of the loaded ledger (only those that 
 costs the bare loop nothing), and go in with plain INSERTs, in the same groups, under the same pragmas.
 """
 
-import dataclasses
 import itertools
 import os
 import re
@@ -194,9 +193,9 @@ def _mix(loaded: Loaded, records: int) -> list[Figure]:
         discard(copy)
     ours, bare = [(one, load) for one, _, load in taken], [(other, load) for _, other, load in taken]
     return [
-        dataclasses.replace(_rate("mix, batch 100, typed events, committed", ours), expected=4000),
-        _rate(f"  bare executemany of the same rows, {width:.1f} a record", bare),
-        _ratio("  ratio", ours, bare, 0.45),
+        rate("mix, batch 100, typed events, committed", ours, 4000),
+        rate(f"  bare executemany of the same rows, {width:.1f} a record", bare),
+        ratio("  ratio", ours, bare, 0.45),
         Figure("mix, batch 100, typed events, signed", signed, "records/s", load=load_now()),
     ]
 
@@ -220,7 +219,7 @@ def _by_type(loaded: Loaded, records: int) -> list[Figure]:
             requests = list(batches(typed(make() for _ in range(records)), BATCH))
             taken.append((records / record_loop(installation, requests, "committed"), load_now()))
         expected = 10_000 if name == "stage moves" else None
-        figures.append(dataclasses.replace(_rate(f"{name}, batch 100", taken), expected=expected))
+        figures.append(rate(f"{name}, batch 100", taken, expected))
     installation.close()
     discard(copy)
     return figures
@@ -245,23 +244,24 @@ def _one_by_one(loaded: Loaded, records: int) -> list[Figure]:
     for copy in copies:
         discard(copy)
     return [
-        _rate("one by one, one producer, signed receipts", one),
-        _rate("  bare: the same rows, COMMIT, fdatasync", same),
-        _ratio("  ratio", one, same, 0.5),
-        _rate("  bare: one INSERT, COMMIT, fdatasync", bare),
-        _ratio("  ratio to that", one, bare),
-        _rate(f"one by one, {PRODUCERS} producers, signed receipts", many),
-        _ratio("  ratio to one producer", many, one, 3),
+        rate("one by one, one producer, signed receipts", one),
+        rate("  bare: the same rows, COMMIT, fdatasync", same),
+        ratio("  ratio", one, same, 0.5),
+        rate("  bare: one INSERT, COMMIT, fdatasync", bare),
+        ratio("  ratio to that", one, bare),
+        rate(f"one by one, {PRODUCERS} producers, signed receipts", many),
+        ratio("  ratio to one producer", many, one, 3),
     ]
 
 
-def _rate(name: str, taken: Sequence[tuple[float, float]]) -> Figure:
+def rate(name: str, taken: Sequence[tuple[float, float]], expected: float | None = None) -> Figure:
+    """Give the best round of a loop, beside it the median; each round is (records a second, load of the machine)."""
     best, load = max(taken)
     middle = statistics.median(value for value, _ in taken)
-    return Figure(name, best, "records/s", load=load, detail=f"best of {len(taken)}, median {middle:,.0f}")
+    return Figure(name, best, "records/s", expected, load=load, detail=f"best of {len(taken)}, median {middle:,.0f}")
 
 
-def _ratio(
+def ratio(
     name: str, taken: Sequence[tuple[float, float]], to: Sequence[tuple[float, float]], expected: float | None = None
 ) -> Figure:
     """Compare the best rounds of two loops that ran in turns; beside it the median of what each turn gave."""

@@ -26,11 +26,11 @@ _ROUNDS: Final = 3
 _ANONYMOUS: Final = re.compile(r"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 
 
-def anonymous_mib() -> float:
-    """Return this process's anonymous resident memory."""
-    found = _ANONYMOUS.search(Path("/proc/self/status").read_text(encoding="utf-8"))
+def anonymous_mib(process: int | str = "self") -> float:
+    """Return the anonymous resident memory of a process, by its number, or of this one."""
+    found = _ANONYMOUS.search(Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
     if found is None:
-        raise SystemExit("this system does not tell RssAnon: /proc/self/status is needed")
+        raise SystemExit("this system does not tell RssAnon: /proc/PID/status is needed")
     return int(found[1]) / 1024
 
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -135,17 +135,20 @@ def _size(reader: Reader, question: Question, key: str) -> int:
 @contextlib.contextmanager
 def serving(places: Places) -> Iterator[str]:
     """Serve a ledger in a process of its own; yields the address."""
+    with started({"LINEAGE_DATA_DIR": str(places.file.parent)}) as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def started(settings: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Start the service with settings on a free port; yields its address and the number of its process."""
     port = free_port()
-    environment = {
-        **os.environ,
-        "LINEAGE_DATA_DIR": str(places.file.parent),
-        "LINEAGE_LISTEN": f"127.0.0.1:{port}",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
+    own = {"LINEAGE_LISTEN": f"127.0.0.1:{port}", "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, **settings, **own}
     running = subprocess.Popen([sys.executable, "-c", _SERVE], env=environment, stderr=subprocess.DEVNULL)
     try:
         _await(f"http://127.0.0.1:{port}", running)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", running.pid
     finally:
         running.terminate()
         running.wait(30)
@@ -231,9 +234,7 @@ def _rounds(
     return taken
 
 
-def _crowd(
-    url: str, token: str, question: Question, roots: Sequence[str], requests: int
-) -> tuple[list[float], float]:
+def _crowd(url: str, token: str, question: Question, roots: Sequence[str], requests: int) -> tuple[list[float], float]:
     """Let several clients ask at once; return the milliseconds of all answers, and answers a second."""
     taken: list[float] = []
 
@@ -255,8 +256,8 @@ def _events(loaded: Loaded, requests: int) -> list[Figure]:
     facts = later_facts(4)
     copy = loaded.copy("events")
     with serving(copy) as url:
-        alone = [(_send(url, loaded.source, [_bodies(facts, requests)]), load_now()) for _ in range(_ROUNDS)]
-        four = _send(url, loaded.source, [_bodies(facts, requests // 4) for _ in range(4)])
+        alone = [(send(url, loaded.source, [bodies(facts, requests)]), load_now()) for _ in range(_ROUNDS)]
+        four = send(url, loaded.source, [bodies(facts, requests // 4) for _ in range(4)])
     discard(copy)
     best, load = max(alone)
     each = ", ".join(f"{value:,.0f}" for value, _ in alone)
@@ -266,22 +267,23 @@ def _events(loaded: Loaded, requests: int) -> list[Figure]:
     ]
 
 
-def _bodies(facts: Iterator[dict[str, Any]], requests: int) -> list[bytes]:
+def bodies(facts: Iterator[dict[str, Any]], requests: int) -> list[bytes]:
+    """Return requests of a hundred events each."""
     return [orjson.dumps({"events": [next(facts) for _ in range(100)]}) for _ in range(requests)]
 
 
-def _send(url: str, token: str, shares: Sequence[Sequence[bytes]]) -> float:
+def send(url: str, token: str, shares: Sequence[Sequence[bytes]]) -> float:
     """Send each share from a thread of its own and return events a second."""
     failed: list[str] = []
 
-    def send(share: Sequence[bytes]) -> None:
+    def send_share(share: Sequence[bytes]) -> None:
         with client_of(url, token) as client:
             for body in share:
                 reply = client.post("/api/v1/events", content=body)
                 if reply.status_code != httpx.codes.CREATED:
                     failed.append(reply.text)
 
-    threads = [threading.Thread(target=send, args=(share,)) for share in shares]
+    threads = [threading.Thread(target=send_share, args=(share,)) for share in shares]
     began = time.perf_counter()
     for thread in threads:
         thread.start()

@@ -28,6 +28,10 @@ IMAGE = "neo4j:5.26-community"
 QUICK_JVM = ["-XX:TieredStopAtLevel=1"]
 """Options for a server of a test run, which would spend most of its time compiling: so it starts a third sooner."""
 
+QUICK_SETTINGS = ["db.tx_log.preallocate=false", "dbms.cypher.min_replan_interval=10h"]
+"""Settings for the same: a database that goes from empty to full with every test would have its statements planned anew
+again and again."""
+
 _HOLDS_NODES = "RETURN EXISTS { (n) } AS holds"
 _CONSTRAINTS = "SHOW CONSTRAINTS YIELD name RETURN count(name) > 0 AS holds"
 
@@ -83,7 +87,7 @@ def in_a_container() -> Found:
 def of_our_own() -> Found:
     """Start Neo4j from the jars that Maven fetched, in a temporary folder."""
     folder = tempfile.TemporaryDirectory(prefix="lineage-neo4j-")
-    server = Neo4jProcess(Path(folder.name), jvm=QUICK_JVM)
+    server = Neo4jProcess(Path(folder.name), settings=QUICK_SETTINGS, jvm=QUICK_JVM)
     try:
         server.start()
     except BaseException:

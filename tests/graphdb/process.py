@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from neo4j.exceptions import ServiceUnavailable, SessionExpired, TransientError
@@ -36,16 +37,13 @@ _SET_PASSWORD = "ALTER CURRENT USER SET PASSWORD FROM $old TO $new"
 _ANSWER = "RETURN 1"
 _LAST_LINES = 30
 
-# A database that goes from empty to full with every test would have its statements planned anew again and again.
 _CONF = """\
 server.bolt.enabled=true
 server.bolt.listen_address={host}:{port}
 server.http.enabled=false
 server.https.enabled=false
 server.memory.pagecache.size={page_cache}
-db.tx_log.preallocate=false
 dbms.usage_report.enabled=false
-dbms.cypher.min_replan_interval=10h
 internal.server.bolt.thread_pool_shutdown_wait_time=100ms
 """
 
@@ -86,6 +84,24 @@ class Neo4jProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._has_password = False
         self.address = Address(f"bolt://{_HOST}:{port}", _USER, secrets.token_urlsafe(24))
+
+    def begin_with(self, other: "Neo4jProcess") -> None:
+        """Take a copy of another server's data, and so its password, before the first start; that one must not run."""
+        shutil.copytree(other.data, self.data)
+        self.address = replace(self.address, password=other.address.password)
+        self._has_password = True
+
+    @property
+    def data(self) -> Path:
+        """The folder in which the server keeps its data."""
+        return self._folder / "data"
+
+    @property
+    def pid(self) -> int:
+        """The number of the process that was started last."""
+        if self._process is None:
+            raise Neo4jStartError("this server was never started")
+        return self._process.pid
 
     @property
     def running(self) -> bool:

@@ -14,7 +14,7 @@ from typing import NoReturn
 import pytest
 
 from tests.graphdb.address import Address, NoNeo4jError
-from tests.graphdb.finding import QUICK_JVM, find
+from tests.graphdb.finding import QUICK_JVM, QUICK_SETTINGS, find
 from tests.graphdb.process import Neo4jProcess
 
 REQUIRE = "LINEAGE_REQUIRE_NEO4J"
@@ -69,7 +69,7 @@ def running_server() -> Address:
 @contextlib.contextmanager
 def server_to_break(folder: Path, *, heap: str = "1g", page_cache: str = "256m") -> Iterator[Neo4jProcess]:
     """Give a test a started server of its own, which it may kill and restart; always from Maven, never a given one."""
-    server = Neo4jProcess(folder, heap=heap, page_cache=page_cache, jvm=QUICK_JVM)
+    server = Neo4jProcess(folder, heap=heap, page_cache=page_cache, settings=QUICK_SETTINGS, jvm=QUICK_JVM)
     try:
         server.start()
         yield server

@@ -1,0 +1,60 @@
+"""All figures of the production store: a ledger carried in, answering, appending, folding anew, memory."""
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Final
+
+from lineage_service.evidence.meter import Progress
+from lineage_service.evidence.rebuild import rebuild_in_place
+from lineage_service.recorder.installation import load_seal
+from lineage_service.store.neo4j import Neo4jStore
+from tests.benchmarks import bench_neo4j_append, bench_neo4j_read
+from tests.benchmarks.figures import Figure, load_now
+from tests.benchmarks.load import Loaded, discard
+from tests.benchmarks.neo4j_server import HEAP, PAGE_CACHE, Standing, bring, copy_of, standing
+from tests.graphdb.jars import VERSION
+
+_KIB_A_MIB: Final = 1024
+
+
+def measure(loaded: Loaded, scale: float = 1.0) -> list[Figure]:
+    """Take all figures; ``scale`` shortens them."""
+    print(f"  server: genuine Neo4j Community {VERSION}, heap {HEAP}, page cache {PAGE_CACHE}", flush=True)
+    places = loaded.copy("beside-neo4j")
+    records = bench_neo4j_read.add_facts(places, scale)
+    with standing() as place:
+        rate = records / bring(places, place)
+        carried = Figure("copy from SQLite, compared in the end", rate, "records/s", load=load_now())
+        answered = bench_neo4j_read.measure(loaded, places, place, scale)
+        discard(places)
+        with copy_of(place) as second:
+            appended = bench_neo4j_append.measure(loaded, place, second, scale)
+        return [carried, *answered, *appended, *_rebuilt(place), *_memory(place)]
+
+
+def _rebuilt(place: Standing) -> list[Figure]:
+    """Fold the graph of everything anew; only the folding has a figure to reach, the rest is told beside it."""
+    marks = []
+    with contextlib.closing(Neo4jStore(place.address)) as store:
+        began = time.perf_counter()
+
+        def forget(progress: Progress) -> None:
+            marks.append(time.perf_counter())
+            Neo4jStore.forget_graph(place.address, progress)
+            marks.append(time.perf_counter())
+
+        head = rebuild_in_place(store, forget, load_seal(place.places), lambda _part: None)
+        ended = time.perf_counter()
+    checked, forgot = marks
+    detail = f"{head.size:,} records: checked in {checked - began:.0f} s, forgotten in {forgot - checked:.0f} s"
+    return [
+        Figure("rebuild: folding", head.size / (ended - forgot), "records/s", 3_000, load=load_now(), detail=detail),
+        Figure("  rebuild as a whole", head.size / (ended - began), "records/s", load=load_now()),
+    ]
+
+
+def _memory(place: Standing) -> list[Figure]:
+    status = Path(f"/proc/{place.server.pid}/status").read_text(encoding="utf-8")
+    resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    return [Figure("server, resident memory", resident / _KIB_A_MIB, "MiB")]
