@@ -8,6 +8,7 @@ after the head it was opened on (``neo4j_reader``).
 """
 
 import contextlib
+import importlib.util
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -58,13 +59,21 @@ class Neo4jStore:
         self._vault = Neo4jVault(self._session)
         try:
             with translated(f"opening {address}"), self._session() as session:
-                require_version(session)
+                self._version = require_version(session)
                 require_migrated(session)
                 if writing:
                     self._planned_for = max(Neo4jTransaction.warm_up(session) * _GROWTH, _FEW)
         except BaseException:
             self._driver.close()
             raise
+
+    @property
+    def engine(self) -> str:
+        """The server and its version, and whether what packs our messages is the slow part of the driver."""
+        packs = "its Rust extension" if importlib.util.find_spec("neo4j._rust") else (
+            "no Rust extension, so that writing takes much longer: pip install neo4j-rust-ext"
+        )
+        return f"Neo4j {self._version}; driver {neo4j.__version__} with {packs}"
 
     @staticmethod
     def create(address: Address) -> list[str]:

@@ -62,8 +62,8 @@ def require_migrated(session: neo4j.Session) -> None:
     require_all(applied, neo4j_files())
 
 
-def require_version(session: neo4j.Session) -> None:
-    """Raise StoreUnavailableError if the server is older than the statements need."""
+def require_version(session: neo4j.Session) -> str:
+    """Return the version of the server; StoreUnavailableError if it is older than the statements need."""
     version: str = session.run(_VERSION).single(strict=True)[0]
     numbers = tuple(int(part) for part in version.split(".")[:2])
     if numbers < _OLDEST:
@@ -71,6 +71,7 @@ def require_version(session: neo4j.Session) -> None:
             f"this Neo4j server is version {version}; {'.'.join(map(str, _OLDEST))} or newer is needed: upgrade the "
             "server. Nothing was changed"
         )
+    return version
 
 
 def _check(session: neo4j.Session) -> set[int]:

@@ -347,6 +347,10 @@ class PersonAtRest:
 class Store(Protocol):
     """A store: transactions, snapshots, the note, the vault."""
 
+    @property
+    def engine(self) -> str:
+        """What keeps the ledger, with its version, for people: such as ``SQLite 3.40.1``."""
+
     def begin(self) -> AbstractContextManager[Transaction]:
         """Begin a transaction; it commits when the block ends and rolls back when it raises."""
 

@@ -104,6 +104,11 @@ class SqliteStore:
             self._checkpointer = threading.Thread(target=self._checkpoint_at_times, name="wal-checkpoint", daemon=True)
             self._checkpointer.start()
 
+    @property
+    def engine(self) -> str:
+        """SQLite and its version."""
+        return f"SQLite {sqlite3.sqlite_version}"
+
     @staticmethod
     def create(path: Path) -> list[str]:
         """Create the file (mode 0600) or bring it to this version; return the migrations applied."""

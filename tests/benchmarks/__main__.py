@@ -10,7 +10,7 @@ import dataclasses
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +43,7 @@ def main() -> int:
 
 def _take(word: str, how: str) -> list[Figure]:
     size, scale = (_SMALL, _QUICK) if how == "quick" else (_LOADED, 1.0)
-    takes: dict[str, Callable[[], list[Figure]]] = {
+    takes: dict[str, Callable[[], Iterable[Figure]]] = {
         "append": lambda: bench_append.measure(_graph(size), scale),
         "read": lambda: [
             *bench_read.measure(_graph(size), scale),
@@ -56,9 +56,10 @@ def _take(word: str, how: str) -> list[Figure]:
     }
     print(f"\n{word} (load {load_now():.1f})", flush=True)
     began = time.perf_counter()
-    figures = takes[word]()
-    for figure in figures:
-        print(figure.line())
+    figures = []
+    for figure in takes[word]():
+        figures.append(figure)
+        print(figure.line(), flush=True)
     print(f"  taken in {time.perf_counter() - began:.0f} s", flush=True)
     return figures
 

@@ -141,12 +141,13 @@ def bare_loop(session: neo4j.Session, groups: Sequence[dict[str, Any]]) -> float
 # --------------------------------------------------------------------------------------------------------- figures
 
 
-def measure(loaded: Loaded, first: Standing, second: Standing, scale: float = 1.0) -> list[Figure]:
+def measure(loaded: Loaded, first: Standing, second: Standing, scale: float = 1.0) -> Iterator[Figure]:
     """Take all figures of appending; ``first`` and ``second`` hold the same ledger. ``scale`` shortens rounds."""
     sizes = {batch: max(int(records * scale), batch) for batch, records in _BATCHES.items()}
-    figures = _beside_bare(loaded, first, second, sizes)
-    figures += _mixed(first, sizes[100])
-    return figures + [figure for batch, records in sizes.items() for figure in _writers(first, batch, records)]
+    yield from _beside_bare(loaded, first, second, sizes)
+    yield from _mixed(first, sizes[100])
+    for batch, records in sizes.items():
+        yield _writers(first, batch, records)
 
 
 def _beside_bare(loaded: Loaded, first: Standing, second: Standing, sizes: dict[int, int]) -> list[Figure]:
@@ -229,7 +230,7 @@ def _unevenly(events: list[Incoming], chance: random.Random) -> list[list[Incomi
     return requests
 
 
-def _writers(first: Standing, batch: int, records: int) -> list[Figure]:
+def _writers(first: Standing, batch: int, records: int) -> Figure:
     """Let processes write to the one log at once, while this one signs; each has facts of its own."""
     taken: Taken = []
     for number in range(_ROUNDS // 2):
@@ -241,7 +242,7 @@ def _writers(first: Standing, batch: int, records: int) -> list[Figure]:
         if added != WRITERS * records:
             raise SystemExit(f"{WRITERS} writers left {added} records of {WRITERS * records} facts")
         taken.append((added / seconds, load_now()))
-    return [rate(f"mix, batch {batch}, {WRITERS} writing processes", taken)]
+    return rate(f"mix, batch {batch}, {WRITERS} writing processes", taken)
 
 
 def _race(first: Standing, seeds: Sequence[int], batch: int, records: int) -> float:

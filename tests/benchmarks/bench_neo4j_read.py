@@ -57,25 +57,23 @@ def add_facts(places: Places, scale: float) -> int:
         return installation.heads.size
 
 
-def measure(loaded: Loaded, places: Places, place: Standing, scale: float = 1.0) -> list[Figure]:
+def measure(loaded: Loaded, places: Places, place: Standing, scale: float = 1.0) -> Iterator[Figure]:
     """Take all figures; the file at ``places`` and the server hold the same ledger. ``scale`` shortens the asking."""
-    figures = _closures(places, place, max(int(_ROOTS * scale), 20))
+    yield from _closures(places, place, max(int(_ROOTS * scale), 20))
     later = later_facts(4)
     with place.serving() as (url, pid):
         with serving(places) as other, client_of(url, loaded.admin) as here, client_of(other, loaded.admin) as there:
-            figures += _over_http(loaded, (here, there), int(VERSIONS * scale), int(_REQUESTS * scale))
+            yield from _over_http(loaded, (here, there), int(VERSIONS * scale), int(_REQUESTS * scale))
         alone = [(send(url, loaded.source, [bodies(later, int(_SENT * scale))]), load_now()) for _ in range(_ROUNDS)]
-        figures.append(rate("HTTP /events of 100, one sender, signed", alone))
-        figures.append(Figure("service, RssAnon after all this", anonymous_mib(pid), "MiB", 250, at_most=True))
-    return figures
+        yield rate("HTTP /events of 100, one sender, signed", alone)
+        yield Figure("service, RssAnon after all this", anonymous_mib(pid), "MiB", 250, at_most=True)
 
 
 # -------------------------------------------------------------------------------------------------------- closures
 
 
-def _closures(places: Places, place: Standing, roots: int) -> list[Figure]:
+def _closures(places: Places, place: Standing, roots: int) -> Iterator[Figure]:
     """Walk from nodes drawn at random, up from models and runs, down from versions of data, to the very end."""
-    figures = []
     with (
         contextlib.closing(Neo4jStore(place.address, writing=False)) as ours,
         contextlib.closing(SqliteStore(places.file, writing=False)) as embedded,
@@ -96,8 +94,7 @@ def _closures(places: Places, place: Standing, roots: int) -> list[Figure]:
                 raise SystemExit(f"the stores walk to other nodes, {direction} from one of {keys}")
             both = [one[0] for one, _ in pairs], [other[0] for _, other in pairs]
             detail = f"{len(keys)} roots, {percentile(nodes, 0.5):,.0f} nodes in the median, {max(nodes):,} at most"
-            figures += list(_lines(f"closure {direction}", both, within, detail))
-    return figures
+            yield from _lines(f"closure {direction}", both, within, detail)
 
 
 def _drawn(places: Places, kinds: Sequence[Kind], wanted: int) -> list[str]:

@@ -1,5 +1,6 @@
 """A group of records is there whole or not at all, in one line with all others."""
 
+import re
 import threading
 from dataclasses import replace
 
@@ -49,6 +50,10 @@ SEALED = SealedValue(0, "digest", RUN, b"wrapped", b"ciphertext of a value")
 def test_a_new_store_has_an_empty_head(store: Store) -> None:
     assert head_of(store) == EMPTY_HEAD
     assert records_of(store) == []
+
+
+def test_what_keeps_the_ledger_is_told_with_its_version(store: Store) -> None:
+    assert re.match(r"(SQLite|Neo4j) \d+\.\d+", store.engine)
 
 
 def test_a_committed_group_is_there_whole(store: Store) -> None:

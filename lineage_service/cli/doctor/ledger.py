@@ -71,7 +71,7 @@ def look(opened: Opened | LineageError, places: Places, now: int) -> Iterator[Se
     except (LineageError, LedgerError) as error:
         yield Seen("wrong", str(error), mend)
         return
-    yield Seen("good", f"the ledger at {places.database} has {head.size} records")
+    yield Seen("good", f"the ledger at {places.database} has {head.size} records ({opened.store.engine})")
     yield _signed(head, 0 if state is None else state.size)
     yield _clock(head, now)
     yield _verified(places, now)
