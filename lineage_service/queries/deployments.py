@@ -48,6 +48,7 @@ def deployments(asking: Asking, wanted: DeploymentFilter) -> Answer[DeploymentsV
         found = [one for one in found if sort_key(one) > _cursor(wanted.after)]
     page = found[: min(wanted.limit, MAX_ROWS)]
     gaps: list[Gap] = []
+    asking.look_up(one.period.point.seq for one in page)
     rows = [_row(asking, one, gaps) for one in page]
     claims = claims_of(asking, (one.version for one in page), gaps)
     for row in rows:

@@ -24,6 +24,7 @@ def live(asking: Asking, target: str | None = None, model: str | None = None) ->
     ]
     held.sort(key=lambda one: (one.model, one.target or "", one.stage or "", one.alias or "", one.version))
     gaps: list[Gap] = []
+    asking.look_up(one.period.point.seq for one in held)
     rows = [_row(asking, one, gaps) for one in held]
     about_targets = target is not None or any(row["target"] for row in rows)
     seen = seen_by(asking, MOVEMENT, None, asking.cut.as_of, targets=about_targets)

@@ -105,6 +105,18 @@ class Neo4jReader:
             row = self._transaction.run(self._BY_ID, id=seq).single()
         return None if row is None or row[0] >= self._head.size else _record(row)
 
+    # A row each: together they may be larger than one answer should be.
+    _NUMBERED: Final = """
+        UNWIND $seqs AS seq MATCH (r:Record {log: 'main', seq: seq}) WHERE seq < $size
+        RETURN r.seq, r.leaf, r.body ORDER BY r.seq
+    """
+
+    def numbered(self, seqs: Iterable[int]) -> list[StoredRecord]:
+        """Return records by number."""
+        asked = list(set(seqs))
+        rows = self._transaction.run(self._NUMBERED, seqs=asked, size=self._head.size) if asked else ()
+        return [_record(row) for row in rows]
+
     _CITED: Final = """
         UNWIND $seqs AS seq MATCH (r:Record {log: 'main', seq: seq}) WHERE seq < $size
         WITH r ORDER BY r.seq RETURN collect([r.seq, r.leaf, r.time])

@@ -242,6 +242,9 @@ class Reader(Protocol):
     def record(self, seq: int | str) -> StoredRecord | None:
         """Return a record by number or by event id."""
 
+    def numbered(self, seqs: Iterable[int]) -> list[StoredRecord]:
+        """Return records by their numbers, by ascending seq; numbers that are none are left out."""
+
     def cited(self, seqs: Iterable[int]) -> list[tuple[int, bytes, int]]:
         """Return (seq, leaf hash, recorded time in microseconds) of records, without their bytes."""
 

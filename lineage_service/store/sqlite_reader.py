@@ -106,6 +106,14 @@ class SqliteReader:
             row = self._connection.execute(self._BY_ID, (bytes.fromhex(seq),)).fetchone()
         return None if row is None else StoredRecord(*row)
 
+    _NUMBERED: Final = """
+        SELECT r.seq, r.leaf, r.body FROM json_each(?) j CROSS JOIN record r ON r.seq = j.value ORDER BY r.seq
+    """
+
+    def numbered(self, seqs: Iterable[int]) -> list[StoredRecord]:
+        """Return records by number."""
+        return [StoredRecord(*row) for row in self._connection.execute(self._NUMBERED, (_array(set(seqs)),))]
+
     _CITED: Final = """
         SELECT r.seq, r.leaf, r.time FROM json_each(?) j CROSS JOIN record r ON r.seq = j.value ORDER BY r.seq
     """
