@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lineage_service.store.address import Address
+from tests.graphdb.installation import store_address
 from tests.graphdb.process import Neo4jProcess
 from tests.graphdb.session import server_to_break
 from tests.service import Service, make_service
@@ -64,5 +64,4 @@ def test_a_service_outlives_a_neo4j_that_was_down_and_one_that_was_full(tmp_path
 
 
 def _service_on(server: Neo4jProcess, folder: Path) -> contextlib.AbstractContextManager[Service]:
-    address = server.address
-    return make_service(folder, database=Address(address.url, address.user, address.password, address.database))
+    return make_service(folder, database=store_address(server.address))
