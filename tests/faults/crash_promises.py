@@ -71,10 +71,9 @@ def require_promises(places: Places, heard: Heard, *, outage: bool) -> tuple[int
     with closing(open_store(places.database, writing=False)) as store, store.read() as reader:
         count = sum(_require_kept(reader, body, places) for body in heard.answered.values())
     _require_sound(places, {EXIT_FINE, EXIT_INCOMPLETE})  # what nobody was promised may be without a signature yet
-    _require_writable(places, heard)
+    size = _require_writable(places, heard)
     _require_sound(places, {EXIT_FINE})
-    with _opened(places) as installation:
-        return count, installation.heads.size
+    return count, size
 
 
 def _require_kept(reader: Reader, body: dict[str, Any], places: Places) -> int:
@@ -99,17 +98,15 @@ def _require_sound(places: Places, exits: set[int]) -> None:
         raise BrokenPromiseError("\n".join(["verify --deep:", *report.lines()]))
 
 
-def _opened(places: Places) -> closing[Installation]:
-    """Give an installation for the length of a block."""
-    return closing(Installation(places, open_store(places.database)))
+def _require_writable(places: Places, heard: Heard) -> int:
+    """Send again what had no answer, and one answered request: each is one fact, and the head is signed.
 
-
-def _require_writable(places: Places, heard: Heard) -> None:
-    """Send again what had no answer, and one answered request: each is one fact, and the head is signed."""
+    Return how many records the log has then.
+    """
     answered = next(iter(heard.answered))
     sender = Sender("mlflow", "prod")
     events = [*heard.unanswered(), *heard.sent[answered]]
-    with _opened(places) as installation:
+    with closing(Installation(places, open_store(places.database))) as installation:
         incoming = [Incoming(parse_event(event), sender) for event in events]
         recorded = installation.recorder.record(installation.preparation.prepare(incoming), ack="signed")
         if {receipt.ack for receipt in recorded.receipts} != {"signed"}:
@@ -120,3 +117,4 @@ def _require_writable(places: Places, heard: Heard) -> None:
         again = [(receipt.seq, receipt.hash) for receipt in recorded.receipts[len(heard.unanswered()) :]]
         if again != promised:
             raise BrokenPromiseError(f"a fact sent again got {again} instead of its receipt {promised}")
+        return installation.heads.size
