@@ -9,7 +9,8 @@
     ├── OperatorError             the installation is at fault; what was acknowledged is safe
     │   ├── SettingsError         a setting is missing or wrong
     │   ├── StoreUnavailableError the store cannot be reached, is locked, full, or of another version
-    │   │   └── StoreRetryError   a write did not come to its end and may be tried again, by the same ids
+    │   │   ├── StoreRetryError   a write did not come to its end and may be tried again, by the same ids
+    │   │   └── StoreRefusedError the database is up and refused what was to be written; it may take the rest
     │   └── OverloadedError       more is waiting than is allowed; try again later
     └── IntegrityError            stored data contradicts itself: stop and verify
         └── StoreConflictError    somebody else moved the head
@@ -72,6 +73,10 @@ class StoreUnavailableError(OperatorError):
 
 class StoreRetryError(StoreUnavailableError):
     """A write did not come to its end: whether it was done is not known, the ids of what was to be written tell."""
+
+
+class StoreRefusedError(StoreUnavailableError):
+    """The database is up and refused what was to be written, for what it is: without it, the rest may be taken."""
 
 
 class OverloadedError(OperatorError):

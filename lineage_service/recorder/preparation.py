@@ -18,7 +18,7 @@ from graph_schema.sealing import Disclosure, Person, people, seal
 from lineage_service.errors import InputError, StoreUnavailableError
 from lineage_service.ledger import sealing
 from lineage_service.recorder.payloads import Secrets, pack_payload
-from lineage_service.store.protocol import NewPerson, Payload, SealedValue, Vault
+from lineage_service.store.protocol import MAX_KEY_BYTES, NewPerson, Payload, SealedValue, Vault
 
 MAX_RECORD_BYTES: Final = 32_768
 FUTURE_MICROS: Final = 5 * 60 * times.MICROS_PER_SECOND
@@ -172,7 +172,9 @@ class Preparation:
             template["source"]["payload"] = payload.digest
         uncounted = self._secrets.origin + template["source"].get("ref", "")
         self._refuse_large(template, size + len(rows) * _GROWTH + len(uncounted) * _WIDEST + _ENVELOPE)
-        return Prepared(identifier, template, fold(template), rows, payload)
+        changes = fold(template)
+        _refuse_long(changes)
+        return Prepared(identifier, template, changes, rows, payload)
 
     def _identify(self, event: Mapping[str, Any], fingerprint: bytes | None) -> tuple[str, int]:
         """Return the id of an event and how many bytes its normal form has.
@@ -197,9 +199,7 @@ class Preparation:
                 "", f"the record would have {size} bytes, more than {MAX_RECORD_BYTES}: send the fact in several parts"
             )
 
-    def _seal(
-        self, identifier: str, disclosures: Sequence[Disclosure], keys: Mapping[str, bytes]
-    ) -> list[SealedValue]:
+    def _seal(self, identifier: str, disclosures: Sequence[Disclosure], keys: Mapping[str, bytes]) -> list[SealedValue]:
         """Seal what was taken out: under the person's own key, or under one that lives in the row itself."""
         keyring, rows = self._secrets.keyring, []
         for item in disclosures:
@@ -250,6 +250,18 @@ class Preparation:
     def forget(self) -> None:
         """Drop cached pseudonyms and keys, after an erasure."""
         self._known = {}
+
+
+def _refuse_long(changes: Changes) -> None:
+    """Refuse names that no index of a store can hold, alone or with the slot and the order key of a point."""
+    order = 2 * len(changes.order)
+    lengths = [len(key.encode()) for key in changes.nodes]
+    lengths += [len(f"{subject}{slot}".encode()) + order for subject, slot, _, _ in changes.points]
+    longest = max(lengths, default=0)
+    if longest > MAX_KEY_BYTES:
+        raise canonical.CanonicalError(
+            "", f"its names make a key of {longest} bytes, more than {MAX_KEY_BYTES}: shorten them, or name a digest"
+        )
 
 
 def cap_assurance(actor: dict[str, Any], cap: str) -> None:

@@ -6,7 +6,7 @@ requests of several callers, the next one waits for as many, for 2 ms at most. R
 
 * ids recorded before are dropped: a repeat gets the original receipt;
 * no savepoints: if the database refuses a group, it is replayed request by request, and a poisoned one
-  fails alone;
+  fails alone; a database that cannot be used at all fails the group at once;
 * a head is signed only after it is committed: a signature over a head that rolls back would be an
   equivocation. A newer signed head that covers a request is success;
 * after the commit nothing may fail the request: without a signature in 2 s the answer is ``committed``;
@@ -29,6 +29,7 @@ from lineage_service.errors import (
     OperatorError,
     OverloadedError,
     StoreConflictError,
+    StoreRefusedError,
     StoreRetryError,
     StoreUnavailableError,
 )
@@ -168,10 +169,9 @@ class Recorder:
     def _write_what_waits(self, taken: Sequence[Request]) -> None:
         try:
             self._write(taken)
-        except StoreUnavailableError as error:
-            self._fail(taken, error)
         except Exception as error:  # noqa: BLE001  whatever it is, every waiting caller must be told
-            if len(taken) == 1:
+            unusable = isinstance(error, StoreUnavailableError) and not isinstance(error, StoreRefusedError)
+            if unusable or len(taken) == 1:
                 self._fail(taken, error)
                 return
             for request in taken:  # one of them is poisoned: it fails alone
@@ -355,5 +355,3 @@ class Recorder:
 def wall_clock() -> int:
     """Return the time in microseconds since 1970."""
     return time.time_ns() // 1000
-
-

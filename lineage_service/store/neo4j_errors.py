@@ -15,7 +15,7 @@ from neo4j.exceptions import (
     TransactionError,
 )
 
-from lineage_service.errors import StoreConflictError, StoreRetryError, StoreUnavailableError
+from lineage_service.errors import StoreConflictError, StoreRefusedError, StoreRetryError, StoreUnavailableError
 
 _ADVICE: Final = {
     "Neo.ClientError.Security": "see that LINEAGE_NEO4J_USER and LINEAGE_NEO4J_PASSWORD_FILE belong together",
@@ -29,6 +29,7 @@ _ADVICE: Final = {
     "Neo.ClientError.Cluster.NotALeader": "use a neo4j:// address, which finds the leader by itself",
 }
 _OTHERWISE: Final = "look at the server's own log, then try again"
+_OF_WHAT_WAS_ASKED: Final = ("Neo.ClientError.Statement.", "Neo.DatabaseError.Statement.")
 _GONE: Final = (ServiceUnavailable, SessionExpired)
 
 
@@ -40,6 +41,7 @@ def translated(doing: str, *, writing: bool = False) -> Iterator[None]:
         StoreConflictError: if a constraint refused it; nothing was done.
         StoreRetryError: where ``writing``, if the same may be tried again: whether it was done is not known, and the
             ids of what was to be recorded will tell.
+        StoreRefusedError: where ``writing``, if the server refused this very thing, such as a name beyond its limits.
         StoreUnavailableError: if the server cannot be reached or refuses.
     """
     try:
@@ -50,6 +52,8 @@ def translated(doing: str, *, writing: bool = False) -> Iterator[None]:
     except (Neo4jError, *_GONE) as error:
         if writing and (error.is_retryable() or isinstance(error, _GONE)):
             raise StoreRetryError(_sentence(doing, error)) from error
+        if writing and (getattr(error, "code", None) or "").startswith(_OF_WHAT_WAS_ASKED):
+            raise StoreRefusedError(_sentence(doing, error)) from error
         raise StoreUnavailableError(_sentence(doing, error)) from error
     except (ResultError, TransactionError) as error:
         raise StoreUnavailableError(_sentence(doing, error)) from error

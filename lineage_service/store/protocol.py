@@ -20,6 +20,13 @@ Direction = Literal["up", "down"]
 END_OF_TIME = 253_402_300_800_000_000
 """The first instant after the year 9999, in microseconds: later than every fact."""
 
+MAX_KEY_BYTES: Final = 8_150
+"""The longest key of a node in UTF-8; of a point, its subject, slot and order key (as hex digits) together.
+
+An index of Neo4j holds 8,164 bytes of one text, 8,155 of the four of a point. No store is given more, so that every
+ledger can be moved there.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:

@@ -1,8 +1,9 @@
 """A collector in its own process: posts facts from several threads, and prints what it sent and what it was promised.
 
 Run as ``python -m tests.faults.crash_client PORT TOKEN FIRST THREADS``. One JSON object a line: ``{"sent": number,
-"events": […]}`` before a request, ``{"answered": number, "status": …, "body": …}`` once the whole answer was read. Ends
-when the service does. Standard library only, so that it starts in no time.
+"events": […]}`` before a request, ``{"answered": number, "status": …, "body": …}`` once the whole answer was read. A
+service that lives and says nothing for a minute answers with status 0. After a refusal the next request comes a little
+later. Ends when the service does. Standard library only, so that it starts in no time.
 """
 
 import http.client
@@ -11,6 +12,12 @@ import json
 import os
 import sys
 import threading
+import time
+
+_CREATED = 201
+_SILENT = 0
+_PATIENCE_SECONDS = 60
+_PAUSE_SECONDS = 0.2
 
 _counter = itertools.count(int(sys.argv[3]) if __name__ == "__main__" else 0)
 _printing = threading.Lock()
@@ -50,7 +57,7 @@ def events_of(number: int) -> list[dict[str, object]]:
 
 def work(port: int, token: str) -> None:
     """Post one request after another until the service is gone."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     for number in _counter:
         events = events_of(number)
@@ -59,9 +66,14 @@ def work(port: int, token: str) -> None:
             connection.request("POST", "/api/v1/events", json.dumps({"events": events}), headers)
             answer = connection.getresponse()
             body = json.loads(answer.read())
+        except TimeoutError:
+            say(answered=number, status=_SILENT, body=None)
+            return
         except (OSError, http.client.HTTPException, ValueError):
             return  # no answer: nothing was promised
         say(answered=number, status=answer.status, body=body)
+        if answer.status != _CREATED:
+            time.sleep(_PAUSE_SECONDS)
 
 
 def main(port: int, token: str, threads: int) -> None:

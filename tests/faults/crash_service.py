@@ -1,7 +1,8 @@
 """The service as it runs, with one thing more: on request it stops dead inside a transaction, to be killed there.
 
-Run as ``python -m tests.faults.crash_service FOLDER MARKS``; prints the port it listens on. ``MARKS`` is a file of two
-bytes that both sides map: the first says where the writer stands, the second where it is asked to wait for its end.
+Run as ``python -m tests.faults.crash_service FOLDER MARKS``; prints the port it listens on. The environment says which
+store it has, as it does for every service. ``MARKS`` is a file of two bytes that both sides map: the first says where
+the writer stands, the second where it is asked to wait, for its own end or for that of its database.
 """
 
 import mmap
@@ -14,13 +15,15 @@ from pathlib import Path
 from lineage_service.recorder.installation import Installation, Places
 from lineage_service.recorder.recorder import wall_clock
 from lineage_service.server.app import create_app
+from lineage_service.server.opening import places_of
 from lineage_service.server.serve import server_of
 from lineage_service.settings import Settings
-from lineage_service.store.sqlite import SqliteStore
+from lineage_service.store.opening import open_store
 
 BEGIN, COMMIT = b"b", b"c"
 _NOWHERE = b"-"
 _LONG_SECONDS = 60
+_LOOK_SECONDS = 0.01
 
 
 class Marks:
@@ -44,11 +47,16 @@ class Marks:
         """Ask the writer to stop the next time it comes to ``moment``."""
         self._bytes[1:2] = moment
 
+    def let_go(self) -> None:
+        """Let the writer go on."""
+        self.ask(_NOWHERE)
+
     def mark(self, moment: bytes) -> None:
-        """Say where the writer stands; when it was asked to stop here, wait for the end that comes from outside."""
+        """Say where the writer stands; when it was asked to stop here, wait until it is let go, or for the end."""
         self._bytes[0:1] = moment
-        if self._bytes[1:2] == moment:
-            time.sleep(_LONG_SECONDS)
+        until = time.monotonic() + _LONG_SECONDS
+        while self._bytes[1:2] == moment and time.monotonic() < until:
+            time.sleep(_LOOK_SECONDS)
 
 
 class SharedByte:
@@ -68,10 +76,9 @@ class SharedByte:
 
 def main(folder: Path, marks: Path) -> None:
     """Serve the installation in ``folder`` until the end."""
-    places = places_in(folder)
-    store = SqliteStore(places.file, observer=SharedByte(Marks(marks)))
-    installation = Installation(places, store)
     settings = Settings(data_dir=folder)
+    places = places_of(settings)
+    installation = Installation(places, open_store(places.database, observer=SharedByte(Marks(marks))))
     listening = socket.create_server(("127.0.0.1", 0), backlog=64)
     os.write(1, b"%d\n" % listening.getsockname()[1])
     server_of(settings, create_app(settings, installation, wall_clock)).run(sockets=[listening])
@@ -79,7 +86,7 @@ def main(folder: Path, marks: Path) -> None:
 
 
 def places_in(folder: Path) -> Places:
-    """Return where an installation in a folder keeps what."""
+    """Return where an installation in a folder keeps what, where its ledger is a file."""
     return Places(folder / "lineage.db", folder / "keys")
 
 

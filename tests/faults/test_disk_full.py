@@ -17,16 +17,17 @@ from lineage_service.recorder.recorder import Receipt, wall_clock
 from lineage_service.server.app import create_app
 from lineage_service.settings import Settings
 from lineage_service.store.sqlite import SqliteStore
-from tests.faults.crash import ROOT, new_ledger
 from tests.faults.crash_client import events_of
+from tests.faults.crash_round import ROOT
 from tests.faults.crash_service import places_in
+from tests.faults.crash_site import Site, new_ledger
 from tests.unit.recorder.facts import move, prepare, record, require_intact_chain
 
 
 @pytest.fixture
 def token(tmp_path: Path) -> str:
     """Make a ledger and give the token of its source."""
-    return new_ledger(tmp_path)
+    return new_ledger(Site(tmp_path))
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from lineage_service.server.app import create_app
 from lineage_service.settings import Settings
 from lineage_service.store.protocol import RecordQuery
 from lineage_service.store.sqlite import SqliteStore
-from tests.faults.crash import new_ledger
 from tests.faults.crash_client import events_of
 from tests.faults.crash_service import places_in
+from tests.faults.crash_site import Site, new_ledger
 from tests.unit.recorder.facts import move, record, require_intact_chain
 
 WAIT_MS = 100
@@ -29,7 +29,7 @@ WAIT_MS = 100
 @pytest.fixture
 def token(tmp_path: Path) -> str:
     """Make a ledger and give the token of its source."""
-    return new_ledger(tmp_path)
+    return new_ledger(Site(tmp_path))
 
 
 @pytest.fixture

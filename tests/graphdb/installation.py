@@ -7,17 +7,27 @@ from typing import Final
 from lineage_service.recorder.installation import Installation, Places, create
 from lineage_service.recorder.recorder import wall_clock
 from lineage_service.store.address import Address
+from tests.graphdb.address import Address as Server
 from tests.graphdb.session import running_server
 
 # What was migrated stays: to apply it again would take longer than most tests.
 _EMPTY: Final = "MATCH (n) WHERE NOT n:Migration CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 5000 ROWS"
 
 
+def store_address(server: Server) -> Address:
+    """Return where a server is, as the product says it."""
+    return Address(server.url, server.user, server.password, server.database)
+
+
+def emptied(server: Server) -> Address:
+    """Return where a server is, with nothing in it but its schema."""
+    server.answer(_EMPTY)
+    return store_address(server)
+
+
 def empty_address() -> Address:
     """Return where the server of this run is, with nothing in it but its schema."""
-    server = running_server()
-    server.answer(_EMPTY)
-    return Address(server.url, server.user, server.password, server.database)
+    return emptied(running_server())
 
 
 def new_installation(folder: Path, *, clock: Callable[[], int] = wall_clock) -> Installation:

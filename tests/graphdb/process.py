@@ -61,7 +61,7 @@ _JVM = [
 
 
 class Neo4jProcess:
-    """A Neo4j server in a folder of its own; `address` says how to reach it while it runs.
+    """A Neo4j server in a `folder` of its own; `address` says how to reach it while it runs.
 
     `heap` and `page_cache` are sizes as Java and Neo4j write them ("1g", "256m"). `settings` are further lines of
     neo4j.conf, `jvm` further options of Java. Making one starts nothing.
@@ -76,8 +76,8 @@ class Neo4jProcess:
         settings: Sequence[str] = (),
         jvm: Sequence[str] = (),
     ) -> None:
-        self._folder = folder.absolute()
-        self._log = self._folder / "console.log"
+        self.folder = folder.absolute()
+        self._log = self.folder / "console.log"
         self._java = [f"-Xms{heap}", f"-Xmx{heap}", *_JVM, *jvm]
         port = _free_port()
         self._conf = "\n".join([_CONF.format(host=_HOST, port=port, page_cache=page_cache), *settings, ""])
@@ -125,12 +125,12 @@ class Neo4jProcess:
         if self.running:
             raise Neo4jStartError("this server is running already: nothing was started")
         command = [_java(), *self._java, "-cp", str(jars() / "*"), "org.neo4j.server.CommunityEntryPoint"]
-        command += [f"--home-dir={self._folder}", f"--config-dir={self._folder / 'conf'}", "--console-mode"]
-        (self._folder / "conf").mkdir(parents=True, exist_ok=True)
-        (self._folder / "conf" / "neo4j.conf").write_text(self._conf, encoding="utf-8")
+        command += [f"--home-dir={self.folder}", f"--config-dir={self.folder / 'conf'}", "--console-mode"]
+        (self.folder / "conf").mkdir(parents=True, exist_ok=True)
+        (self.folder / "conf" / "neo4j.conf").write_text(self._conf, encoding="utf-8")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*_leash(), *command], cwd=self._folder, env=_environment(),
+                [*_leash(), *command], cwd=self.folder, env=_environment(),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         try:
