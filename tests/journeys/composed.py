@@ -1,10 +1,10 @@
 """The services of docker-compose.yml as processes of this machine, for where no Docker is at hand.
 
-Read from the compose file: commands, entry points, variables, secrets, volumes, waits and health checks; from the
-Dockerfile: what an image adds to them. What is changed on the way, and nothing else: hosts and ports become loopback
-and free ones, and folders of containers become folders below one. Not shown here: users, rights, root file systems
-that cannot be written and networks that lead nowhere (image_check.py confines the service so), and foreign images,
-whose servers a test starts by itself.
+Read from the compose file: commands, entry points, variables, secrets, volumes, waits, health checks, and who shares a
+network with whom; from the Dockerfile: what an image adds to them. What is changed on the way, and nothing else: hosts
+and ports become loopback and free ones, and folders of containers become folders below one. Not shown here: users,
+rights and root file systems that cannot be written (image_check.py confines the service so), networks without a way
+out, and foreign images, whose servers a test starts by itself.
 """
 
 import os
@@ -104,8 +104,10 @@ class Composed:
         given = {variable: self._here(name, value) for variable, value in every.items()}
         given |= {variable: value for variable, value in self._more.items() if variable in given}
         # libpq takes host and port apart, and the file never says the port, which is the usual one there.
-        host, _, port = self._addresses[f"{given.get('PGHOST', 'postgres')}:5432"].partition(":")
-        given |= {"PGPORT": port, **({"PGHOST": host} if "PGHOST" in given else {})}
+        address = self._reachable(name).get(f"{given.get('PGHOST', 'postgres')}:5432")
+        if address:
+            host, _, port = address.partition(":")
+            given |= {"PGPORT": port, **({"PGHOST": host} if "PGHOST" in given else {})}
         return {"PATH": path, "HOME": str(home), "TMPDIR": str(home / "tmp"), "LANG": "C.UTF-8", **given}
 
     def _up(self, words: list[str], profile: str | None) -> str:
@@ -204,7 +206,7 @@ class Composed:
         return re.sub(rf"({every})(?![0-9])", lambda found: places[found[1]], text)
 
     def _places(self, name: str) -> dict[str, str]:
-        places = {_SECRETS: str(self._secrets(name)), _HOME: str(self._home(name)), **self._addresses}
+        places = {_SECRETS: str(self._secrets(name)), _HOME: str(self._home(name)), **self._reachable(name)}
         for volume in self._services[name].get("volumes", ()):
             if isinstance(volume, dict):
                 places[volume["target"]] = volume["source"]
@@ -218,6 +220,13 @@ class Composed:
             places |= {f"{host}:{port}": here for host in ("0.0.0.0", "127.0.0.1")}  # noqa: S104  the same
             places[f"localhost:{port}"] = here.replace("127.0.0.1", "localhost")
         return places
+
+    def _reachable(self, name: str) -> dict[str, str]:
+        """Give the addresses of services with which this one shares a network; other names stay, and lead nowhere."""
+        networks = {one: set(service.get("networks", ())) for one, service in self._services.items()}
+        host = re.compile(r"([a-z0-9-]+):[0-9]+$")
+        named = {address: found[1] for address in self._addresses if (found := host.search(address))}
+        return {address: self._addresses[address] for address, one in named.items() if networks[one] & networks[name]}
 
     def _volume(self, source: str) -> Path:
         path = self.folder / "volumes" / source
