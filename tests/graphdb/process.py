@@ -13,7 +13,6 @@ import secrets
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from neo4j.exceptions import ServiceUnavailable, SessionExpired, TransientError
 
 from tests.graphdb.address import Address, Neo4jStartError, Neo4jStopError, NoNeo4jError
 from tests.graphdb.jars import jars
+from tests.graphdb.leash import leash
 
 START_SECONDS = 180.0
 STOP_SECONDS = 30.0
@@ -94,7 +94,7 @@ class Neo4jProcess:
     @property
     def data(self) -> Path:
         """The folder in which the server keeps its data."""
-        return self._folder / "data"
+        return self.folder / "data"
 
     @property
     def pid(self) -> int:
@@ -130,7 +130,7 @@ class Neo4jProcess:
         (self.folder / "conf" / "neo4j.conf").write_text(self._conf, encoding="utf-8")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*_leash(), *command], cwd=self.folder, env=_environment(),
+                [*leash(), *command], cwd=self.folder, env=_environment(),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         try:
@@ -204,11 +204,6 @@ def _java() -> str:
     if version is None or version[1] not in JAVA_VERSIONS:
         raise NoNeo4jError(f"Neo4j 5.26 needs Java 17 or 21, and {java} says: {told.strip() or 'nothing'}")
     return java
-
-
-def _leash() -> list[str]:
-    leash = Path(__file__).with_name("leash.py")
-    return [sys.executable, str(leash)] if sys.platform == "linux" else []
 
 
 def _environment() -> dict[str, str]:

@@ -1,28 +1,24 @@
 """Files of runs in S3, against a server that speaks it: ``python -m tests.journeys.s3_check``; exits 1 if one is wrong.
 
-``pytest`` does not run it: MLflow reaches S3 through boto3, and that with moto, the server, weighs 300 MB, which nobody
-should install to run the tests. Put ``pip install boto3 'moto[server]'`` beside ``.[test]``, and run it after a change
-of ``collectors/mlflow/artifact_store.py`` or for a new release of MLflow. Files go both ways that MLflow has: straight
+``pytest`` does not run it, for the minute it takes: run it after a change of ``collectors/mlflow/artifact_store.py`` or
+for a new release of MLflow. Files go both ways that MLflow has: straight
 from the client into the bucket, and through the MLflow server.
 """
 
 import hashlib
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import httpx
 
 from tests.journeys.conftest import plugin_environment
-from tests.journeys.mlflow_server import free_port, start_mlflow
+from tests.journeys.mlflow_server import start_mlflow
 from tests.journeys.receiver import Receiver, receiving
+from tests.journeys.s3_server import s3_server
 
 BUCKET: Final = "lineage-check"
 FILES: Final[Mapping[str, bytes]] = {
@@ -33,37 +29,6 @@ FILES: Final[Mapping[str, bytes]] = {
     "weights.bin": bytes(range(256)) * 40_000,
 }
 _SECONDS: Final = 60.0
-
-
-@contextmanager
-def s3_server(folder: Path) -> Iterator[str]:
-    """Run moto's server with an empty bucket; give its address."""
-    program = shutil.which("moto_server")
-    if program is None:
-        sys.exit("moto_server is not on the PATH: pip install boto3 'moto[server]'")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with (folder / "s3.log").open("wb") as log:
-        process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log)
-    try:
-        _make_bucket(url)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _make_bucket(url: str) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while True:
-        try:
-            httpx.put(f"{url}/{BUCKET}", timeout=5).raise_for_status()
-        except httpx.TransportError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-        else:
-            return
 
 
 def access(url: str) -> dict[str, str]:
@@ -98,8 +63,9 @@ def main() -> int:
     """Run the check; return the exit code."""
     wanted = {path: (len(data), f"sha256:{hashlib.sha256(data).hexdigest()}") for path, data in FILES.items()}
     failed = 0
-    with tempfile.TemporaryDirectory() as name, s3_server(Path(name)) as s3, receiving() as receiver:
+    with tempfile.TemporaryDirectory() as name, receiving() as receiver, s3_server(Path(name)) as s3:
         folder = Path(name)
+        httpx.put(f"{s3}/{BUCKET}", timeout=5).raise_for_status()
         os.environ.update(access(s3))
         settings = {**plugin_environment(receiver, folder / "spool"), **access(s3)}
         server = start_mlflow(folder, settings, artifacts=f"s3://{BUCKET}/served")

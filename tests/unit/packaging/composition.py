@@ -1,9 +1,10 @@
-"""The compose file as Compose sees it: defaults filled in, and who refers to what.
+"""The compose file as Compose sees it: defaults filled in, who refers to what, and the commands that its head tells.
 
 The parser of the specification leaves some references unlooked at (volumes, `depends_on`); ``dangling`` looks at all.
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,38 @@ FILE = ROOT / "docker-compose.yml"
 _VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Z][A-Z0-9_]*):-(?P<default>[^}]*)\}|(?P<other>))")
 
 Service = dict[str, Any]
+
+
+def head() -> str:
+    """Give what the comment at the top says, as it would stand on a page."""
+    lines = FILE.read_text(encoding="utf-8").partition("\nname:")[0].splitlines()
+    return "\n".join(line.removeprefix("#").strip() for line in lines)
+
+
+def drawing() -> str:
+    """Give the lines of shell by which the head of the file draws its secrets, for a folder that has none."""
+    lines = FILE.read_text(encoding="utf-8").partition("docker compose ")[0].splitlines()
+    return "umask 022\n" + "\n".join(line.removeprefix("#   ") for line in lines if line.startswith("#   "))
+
+
+def commands(text: str) -> list[list[str]]:
+    """Give what is typed after each `docker compose`, word by word, without what is said beside it."""
+    found = re.findall(r"docker compose ([a-z-].*?)(?:   .*|`.*)?$", text.replace(" && ", "\n"), re.MULTILINE)
+    return [shlex.split(command) for command in found]
+
+
+def named_by(command: list[str]) -> tuple[str, list[str]]:
+    """Give the service that a `run` or `exec` names, and the words for its entry point."""
+    words = iter(command[1:])
+    flags = []
+    for word in words:
+        if not word.startswith("-"):
+            rest = list(words)
+            return word, [] if "--entrypoint" in flags else rest[: rest.index(">")] if ">" in rest else rest
+        flags.append(word)
+        if word == "--entrypoint":
+            next(words)
+    raise ValueError(f"no service is named: {command}")
 
 
 def filled_in(value: Any, environment: Mapping[str, str]) -> Any:

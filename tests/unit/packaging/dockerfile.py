@@ -1,5 +1,6 @@
 """The Dockerfile, stage by stage: its instructions, and the files that are written inside of it."""
 
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -48,6 +49,14 @@ def stages(text: str | None = None) -> dict[str, Stage]:
             if heredoc := _HEREDOC.search(rest):
                 current.files[rest.split()[-1]] = "".join(f"{one}\n" for one in iter(lambda: next(lines), heredoc[1]))
     return found
+
+
+def words_of(stage: Stage, word: str, all_of_them: dict[str, Stage]) -> list[str]:
+    """Give the words of the last ENTRYPOINT or CMD of a stage, or of the nearest that it is built on; may be none."""
+    if given := stage.of(word):
+        found: list[str] = json.loads(given[-1])
+        return found
+    return words_of(all_of_them[stage.base], word, all_of_them) if stage.base in all_of_them else []
 
 
 def environment_of(stage: Stage, all_of_them: dict[str, Stage]) -> dict[str, str]:

@@ -36,6 +36,8 @@ def test_mlflow_is_the_release_that_the_plugin_was_checked_against_and_its_drive
     assert set(wanted) == {"mlflow[auth]", "psycopg2-binary", "boto3"}
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", release) for release in wanted.values())
     assert f"mlflow=={wanted['mlflow[auth]']}" in PROJECT["project"]["optional-dependencies"]["demo"]
+    tested = PROJECT["project"]["optional-dependencies"]["test"]
+    assert {f"{name}=={wanted[name]}" for name in ("psycopg2-binary", "boto3")} <= set(tested)
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))

@@ -1,7 +1,6 @@
 """The page for operators tells commands that exist, in the order of the compose file's head, and its images."""
 
 import re
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,10 @@ import typer
 import lineage_service
 from lineage_service.cli.app import app as command_line
 from tests.unit.packaging import composition
+from tests.unit.packaging.composition import commands, named_by
 
 PAGE = (Path(lineage_service.__file__).parent / "examples" / "README.md").read_text(encoding="utf-8")
-HEAD = "\n".join(
-    line.removeprefix("#").strip()
-    for line in composition.FILE.read_text(encoding="utf-8").partition("\nname:")[0].splitlines()
-)
+HEAD = composition.head()
 SERVICES: dict[str, dict[str, Any]] = composition.read()["services"]
 
 
@@ -31,33 +28,13 @@ def walk_to(arguments: list[str]) -> None:
     command.parse_args(context, rest)
 
 
-def compose_commands(text: str) -> list[list[str]]:
-    """Give what is typed after each `docker compose`, word by word, without what is said beside it."""
-    found = re.findall(r"docker compose ([a-z-].*?)(?:   .*|`.*)?$", text.replace(" && ", "\n"), re.MULTILINE)
-    return [shlex.split(command) for command in found]
-
-
 def of_the_page() -> list[list[str]]:
     blocks = "\n".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
-    return compose_commands(blocks)
-
-
-def named_by(command: list[str]) -> tuple[str, list[str]]:
-    """Give the service that a `run` or `exec` names, and the words for its entry point."""
-    words = iter(command[1:])
-    flags = []
-    for word in words:
-        if not word.startswith("-"):
-            rest = list(words)
-            return word, [] if "--entrypoint" in flags else rest[: rest.index(">")] if ">" in rest else rest
-        flags.append(word)
-        if word == "--entrypoint":
-            next(words)
-    raise ValueError(f"no service is named: {command}")
+    return commands(blocks)
 
 
 def everything_told() -> list[list[str]]:
-    return [command for text in (HEAD, PAGE) for command in compose_commands(text)]
+    return [command for text in (HEAD, PAGE) for command in commands(text)]
 
 
 @pytest.mark.parametrize("command", everything_told(), ids=" ".join)
@@ -81,15 +58,15 @@ def test_a_command_that_is_told_names_services_and_verbs_that_exist(command: lis
 
 def test_the_head_of_the_compose_file_and_the_page_tell_the_same_way() -> None:
     page = of_the_page()
-    assert [command for command in compose_commands(HEAD) if command not in page] == []
-    assert len(compose_commands(HEAD)) == 11
+    assert [command for command in commands(HEAD) if command not in page] == []
+    assert len(commands(HEAD)) == 11
 
 
 @pytest.mark.parametrize("text", [HEAD, PAGE], ids=["head", "page"])
 def test_every_secret_that_a_service_reads_is_made(text: str) -> None:
     drawn = re.search(r"for name in ([a-z0-9_ ]+); do", text)
     assert drawn
-    tokens = [command[-1].removeprefix("secrets/") for command in compose_commands(text) if "secrets/" in command[-1]]
+    tokens = [command[-1].removeprefix("secrets/") for command in commands(text) if "secrets/" in command[-1]]
     assert sorted({*drawn[1].split(), *tokens}) == sorted(composition.read()["secrets"])
 
 
