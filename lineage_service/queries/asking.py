@@ -26,6 +26,8 @@ class Opener:
 
     name: Callable[[str], str | None]
     value: Callable[[Mapping[str, Any], str], Any]
+    look_up: Callable[[Iterable[Mapping[str, Any]]], None]
+    """Reads at once what will be opened of records."""
 
 
 @dataclass(slots=True)
@@ -53,9 +55,11 @@ class Asking:
         return found
 
     def look_up(self, seqs: Iterable[int]) -> None:
-        """Read records that will be asked for one by one: on a server each alone would cost a way there and back."""
-        for stored in self.reader.numbered(seq for seq in seqs if seq not in self.records):
-            self.records[stored.seq] = orjson.loads(stored.body)
+        """Read records that will be asked for one by one, and what is sealed in them: on a server each costs a way."""
+        found = {one.seq: orjson.loads(one.body) for one in self.reader.numbered(set(seqs) - self.records.keys())}
+        self.records |= found
+        if self.opener is not None:
+            self.opener.look_up(found.values())
 
     def party(self, record: Mapping[str, Any]) -> Party:
         """Return who is named by a record's actor, as far as the asker may know."""

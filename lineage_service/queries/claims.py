@@ -27,13 +27,13 @@ def claims_of(asking: Asking, versions: Iterable[str], gaps: list[Gap]) -> dict[
     models = {model_of(one) for one in wanted}
     every = {one for group in groups.values() for one in group}
     rows = rows_of(asking, every | models, VersionNames(asking))
-    opened: dict[tuple[str, str, int], RowClaim] = {}
-    found: dict[str, list[RowClaim]] = {}
+    held: dict[str, list[Claim]] = {}
     for version in wanted:
         told = [row for one in sorted(groups[version]) for row in rows.get(one, ())]
-        claims = [*_holding(version, told), *_holding(model_of(version), rows.get(model_of(version), ()))]
-        found[version] = [_shown(asking, claim, opened, gaps) for claim in claims]
-    return found
+        held[version] = [*_holding(version, told), *_holding(model_of(version), rows.get(model_of(version), ()))]
+    asking.look_up({seq for claims in held.values() for _, _, _, seq in claims})
+    opened: dict[tuple[str, str, int], RowClaim] = {}
+    return {version: [_shown(asking, claim, opened, gaps) for claim in claims] for version, claims in held.items()}
 
 
 def _holding(node: str, rows: Iterable[PropertyRow]) -> list[Claim]:

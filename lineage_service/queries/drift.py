@@ -98,6 +98,7 @@ def drift(
     registered = _belonging(
         asking, (one for one in held if (one.stage == PRODUCTION if alias is None else one.alias == alias)), typed
     )
+    asking.look_up({one.period.point.seq for _, _, one in (*at_targets, *registered)})
     judge = _Judge(asking, _by_model(registered))
     rows = [judge.served(one) for one in at_targets if target is None or target_name(one[2].target or "") == target]
     if target is None:

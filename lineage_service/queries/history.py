@@ -25,6 +25,7 @@ def history(asking: Asking, node: str, after: str | None = None, limit: int = 20
     orders = sorted(order for order in happened if after is None or order > _cursor(after))
     page = orders[: min(limit, MAX_ROWS)]
     gaps: list[Gap] = []
+    asking.look_up(happened[order] for order in page)
     rows = [_row(asking, happened[order], gaps) for order in page]
     more = len(orders) > len(page)
     if more:

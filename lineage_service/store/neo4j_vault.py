@@ -88,13 +88,17 @@ class Neo4jVault:
             for seq, digest, subject, key, ciphertext in found
         ]
 
-    _IDENTITY: Final = "MATCH (p:Pseudonym {pseudonym: $pseudonym}) RETURN p.identity"
+    _IDENTITIES: Final = """
+        UNWIND $pseudonyms AS pseudonym
+        MATCH (p:Pseudonym {pseudonym: pseudonym}) RETURN collect([p.pseudonym, p.identity])
+    """
 
-    def identity(self, pseudonym: str) -> bytes | None:
-        """Return the encrypted identity behind a pseudonym, or None once it is erased."""
+    def identities(self, pseudonyms: Sequence[str]) -> dict[str, bytes]:
+        """Return the encrypted identities that still exist."""
+        asked = list(pseudonyms)
         with translated("reading the vault"), self._sessions() as session:
-            row = session.execute_read(lambda tx: tx.run(self._IDENTITY, pseudonym=pseudonym).single())
-        return None if row is None else bytes(row[0])
+            found = session.execute_read(lambda tx: tx.run(self._IDENTITIES, pseudonyms=asked).single(strict=True)[0])
+        return {pseudonym: bytes(identity) for pseudonym, identity in found}
 
     _COPIES: Final = """
         MATCH (s:SealedValue) WHERE s.subject = $subject AND s.seq >= 0 AND s.key IS NULL

@@ -308,8 +308,8 @@ class Vault(Protocol):
     def sealed(self, seqs: Sequence[int]) -> list[SealedValue]:
         """Return the sealed values of records."""
 
-    def identity(self, pseudonym: str) -> bytes | None:
-        """Return the encrypted identity behind a pseudonym, or None once it is erased."""
+    def identities(self, pseudonyms: Sequence[str]) -> dict[str, bytes]:
+        """Return the encrypted identity behind each pseudonym that is not erased."""
 
     def erase(self, subject: str) -> list[str]:
         """Destroy a subject's data key and values; return the digests that can no longer be opened."""

@@ -80,13 +80,14 @@ class SqliteVault:
             rows = connection.execute(self._SEALED, (orjson.dumps(list(seqs)).decode(),)).fetchall()
         return [SealedValue(*row) for row in rows]
 
-    _IDENTITY: Final = "SELECT identity FROM person WHERE pseudonym = ?"
+    _IDENTITIES: Final = """
+        SELECT p.pseudonym, p.identity FROM json_each(?) j CROSS JOIN person p ON p.pseudonym = j.value
+    """
 
-    def identity(self, pseudonym: str) -> bytes | None:
-        """Return the encrypted identity behind a pseudonym, or None once it is erased."""
+    def identities(self, pseudonyms: Sequence[str]) -> dict[str, bytes]:
+        """Return the encrypted identities that still exist."""
         with self._reading() as connection:
-            row = connection.execute(self._IDENTITY, (pseudonym,)).fetchone()
-        return None if row is None else row[0]
+            return dict(connection.execute(self._IDENTITIES, (orjson.dumps(list(pseudonyms)).decode(),)).fetchall())
 
     _COPIES: Final = "SELECT seq, digest FROM sealed WHERE subject = ? AND key IS NULL ORDER BY seq, digest"
 

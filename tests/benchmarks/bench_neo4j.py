@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from lineage_service.evidence.inspection import run_verify
 from lineage_service.evidence.meter import Progress
 from lineage_service.evidence.rebuild import rebuild_in_place
 from lineage_service.recorder.installation import load_seal
@@ -32,6 +33,7 @@ def measure(loaded: Loaded, scale: float = 1.0) -> Iterator[Figure]:
         with copy_of(place) as second:
             yield from bench_neo4j_append.measure(loaded, place, second, scale)
         yield from _rebuilt(place)
+        yield _verified(place)
         yield from _memory(place)
 
 
@@ -54,6 +56,19 @@ def _rebuilt(place: Standing) -> list[Figure]:
         Figure("rebuild: folding", head.size / (ended - forgot), "records/s", 3_000, load=load_now(), detail=detail),
         Figure("  rebuild as a whole", head.size / (ended - began), "records/s", load=load_now()),
     ]
+
+
+def _verified(place: Standing) -> Figure:
+    """Verify all of it, the graph included; it writes a transcript of the whole database first."""
+    began = time.perf_counter()
+    report = run_verify(place.places, deep=True)
+    taken = time.perf_counter() - began
+    if report.findings:
+        raise SystemExit("\n".join(report.lines()))
+    records = report.counts["records"]
+    return Figure(
+        "verify --deep", records / taken, "records/s", load=load_now(), detail=f"{records:,} in {taken:.0f} s"
+    )
 
 
 def _memory(place: Standing) -> list[Figure]:

@@ -101,6 +101,15 @@ def test_a_record_that_is_not_there_is_none(store: Store) -> None:
         assert reader.record(event_id(10**9)) is None
 
 
+def test_records_are_read_by_their_numbers_in_order_and_numbers_that_are_none_are_left_out(store: Store) -> None:
+    many(store, 4)
+    with store.read() as reader:
+        stored = list(reader.records(RecordQuery()))
+        assert reader.numbered([2, 0, 2, 7, -1]) == [stored[0], stored[2]]
+        assert reader.numbered(iter([3])) == [stored[3]]
+        assert reader.numbered([]) == []
+
+
 def test_records_are_cited_without_their_bytes(store: Store) -> None:
     log = Log(store)
     log.write(fact(1), fact(2), time=50)

@@ -32,6 +32,7 @@ READS: dict[str, Callable[[Reader], object]] = {
     "note": lambda reader: reader.note(),
     "records": lambda reader: list(reader.records(RecordQuery())),
     "record": lambda reader: reader.record(1),
+    "numbered": lambda reader: reader.numbered([0, 1]),
     "cited": lambda reader: reader.cited([0, 1]),
     "seq_at": lambda reader: reader.seq_at(10**15),
     "nodes": lambda reader: reader.nodes([RUN, version("b")], NOW),

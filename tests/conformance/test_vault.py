@@ -41,7 +41,7 @@ def test_somebody_new_gets_the_pseudonym_prepared(store: Store) -> None:
     vault = store.vault()
     assert allocate(vault, [ANNA, BEN]) == {ANNA: "p_anna1", BEN: "p_ben1"}
     assert vault.subject_keys(["p_anna1", "p_ben1"]) == {"p_anna1": b"key of anna 1", "p_ben1": b"key of ben 1"}
-    assert vault.identity("p_anna1") == b"identity anna 1"
+    assert vault.identities(["p_anna1"]) == {"p_anna1": b"identity anna 1"}
 
 
 def test_a_pseudonym_stays(store: Store) -> None:
@@ -49,7 +49,7 @@ def test_a_pseudonym_stays(store: Store) -> None:
     allocate(vault, [ANNA])
     assert allocate(vault, [ANNA, BEN], "2") == {ANNA: "p_anna1", BEN: "p_ben2"}
     assert vault.subject_keys(["p_anna2"]) == {}
-    assert vault.identity("p_anna2") is None
+    assert vault.identities(["p_anna2"]) == {}
 
 
 def test_a_pseudonym_outlives_the_process(place: Place) -> None:
@@ -129,7 +129,7 @@ def test_erasing_destroys_key_identity_and_values(store: Store) -> None:
     Log(store).write(mention(1, run("a")), sealed=[sealed(0, "d1", "p_anna1")])
     vault.erase("p_anna1")
     assert vault.subject_keys(["p_anna1"]) == {}
-    assert vault.identity("p_anna1") is None
+    assert vault.identities(["p_anna1"]) == {}
     assert vault.sealed([0]) == []
     assert vault.copies("p_anna1") == []
 
@@ -143,7 +143,7 @@ def test_erasing_leaves_others_and_the_record(store: Store) -> None:
     vault.erase("p_anna1")
     assert vault.sealed([0]) == [kept]
     assert vault.subject_keys(["p_ben1"]) == {"p_ben1": b"key of ben 1"}
-    assert vault.identity("p_ben1") == b"identity ben 1"
+    assert vault.identities(["p_ben1"]) == {"p_ben1": b"identity ben 1"}
     assert records_of(store) == before
 
 
@@ -157,7 +157,7 @@ def test_somebody_erased_who_comes_back_is_somebody_new(store: Store) -> None:
 def test_erasing_a_stranger_erases_nothing(store: Store) -> None:
     allocate(store.vault(), [ANNA])
     assert store.vault().erase("p_nobody") == []
-    assert store.vault().identity("p_anna1") is not None
+    assert store.vault().identities(["p_anna1"]) != {}
 
 
 def at_rest(person: Person, mark: str = "1") -> PersonAtRest:
@@ -193,7 +193,7 @@ def test_people_who_are_brought_are_kept_as_they_were(store: Store) -> None:
         vault.bring(people[first : first + 500])
     assert list(vault.people()) == people
     assert vault.subject_keys(["p_7"]) == {"p_7": people[7].key}
-    assert vault.identity("p_7") == people[7].identity
+    assert vault.identities(["p_7"]) == {"p_7": people[7].identity}
 
 
 def test_people_can_be_brought_again_and_nobody_is_brought_twice(store: Store) -> None:

@@ -124,7 +124,7 @@ class Side:
         return {
             "sealed": vault.sealed(range(len(records))),
             "keys": sorted(vault.subject_keys(people).items()),
-            "identities": [vault.identity(person) for person in people[:1]],
+            "identities": vault.identities(people),
             "copies": [vault.copies(person) for person in people[:1]],
         }
 
@@ -133,7 +133,7 @@ class Side:
         disclosure = self.twin.disclosure(self.store)
         with self.store.read() as reader:
             remembering = Remembering(reader)
-            return remembering, task(remembering, Opener(disclosure.name, disclosure.value))
+            return remembering, task(remembering, Opener(disclosure.name, disclosure.value, disclosure.look_up))
 
 
 def _of_ledger(known_at: int, remembering: Remembering, _opener: Opener) -> dict[str, bytes]:

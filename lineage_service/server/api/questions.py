@@ -103,7 +103,7 @@ def _asking(parts: Parts, who: PersonPrincipal, times: Times) -> Iterator[Asking
     opener = None
     if who.roles & _SEES_SEALED:
         disclosure = Disclosure(parts.installation.secrets, parts.installation.store.vault())
-        opener = Opener(disclosure.name, disclosure.value)
+        opener = Opener(disclosure.name, disclosure.value, disclosure.look_up)
     with _turn(), parts.installation.store.read() as reader:
         yield asking_of(
             reader, as_of=times.as_of, known_at=times.known_at, tz=times.tz, now=parts.clock(), opener=opener

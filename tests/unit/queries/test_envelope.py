@@ -95,7 +95,7 @@ def asked(
     """Ask ``deployments`` of the model with the given times."""
     disclosure = Disclosure(house.log.secrets, house.log.store.vault())
     with house.log.store.read() as reader:
-        entitled = Opener(disclosure.name, disclosure.value) if opener else None
+        entitled = Opener(disclosure.name, disclosure.value, disclosure.look_up) if opener else None
         asking = asking_of(reader, as_of=as_of, known_at=known_at, tz=tz, now=NOW, opener=entitled)
         return deployments(
             asking, DeploymentFilter(model="credit", start=None if start is None else times.parse_time(start))
