@@ -1,8 +1,10 @@
 """The periods of stages, aliases and targets, each slot read with all that may move or end it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 from graph_schema.changes import instant_of
 from lineage_service.queries.asking import Asking
@@ -53,15 +55,16 @@ class Slots:
         keys = {key for thing in own for key in thing}
         deletions = self._deletions(keys)
         models = {model_of(key) for key in keys}
-        sweeps, generations = _by_subject(self._points(models, "swept")), self._generations(models)
+        swept, generations = self._points(models, "swept"), self._generations(models)
         renames = renames_of(self.asking, own)
-        self.names.prepare(p.value["kept"] for points in sweeps.values() for p in points)
+        self.names.prepare(p.value["kept"] for p in swept)
+        sweeps = _by_slot(sorted(swept, key=_order))
         found = []
         for thing, stated in own.items():
             settled = self.sightings.settled(stated, lambda point: point.value["to"])
             entries = [entry("hold", p, p.value["to"], self._named(p.subject, p)) for p in settled]
             entries += [entry("end", p, None) for p in deletions.get(thing, ())]
-            entries += self._of_models(bearing(thing, renames), thing, sweeps, generations)
+            entries += self._of_models(bearing(thing, renames), thing, entries, sweeps, generations)
             found += [(thing, period) for period in periods_of(entries)]
         return found
 
@@ -69,18 +72,26 @@ class Slots:
         self,
         name_at: Callable[[bytes], str | None],
         thing: Thing,
-        sweeps: dict[str, list[Point]],
+        own: Sequence[Entry],
+        sweeps: dict[tuple[str, str], list[Point]],
         generations: dict[str, list[Point]],
     ) -> list[Entry]:
-        """Return the sweeps and deletions of the model whose name the version bears at that time."""
+        """Return the sweeps and deletions of the model whose name the version bears at that time.
+
+        Of the sweeps of a stage only the first after each time that the version was put there counts: others find it
+        moved. A model has as many sweeps as versions, so that to look at all for each would cost the square of them.
+        """
         entries: list[Entry] = []
+        holds = [one for one in own if one.kind == "hold"]
         for key in thing:
             model = model_of(key)
-            entries += [
-                entry("sweep", point, point.slot.partition(":")[2], key)
-                for point in sweeps.get(model, ())
-                if self._named(point.value["kept"], point) not in thing and name_at(point.order) in {None, model}
-            ]
+            for hold in holds:
+                after = sweeps.get((model, hold.value or ""), [])
+                for point in islice(after, bisect_left(after, hold.order, key=_order), None):
+                    kept = self._named(point.value["kept"], point)
+                    if kept not in thing and name_at(point.order) in {None, model}:
+                        entries.append(entry("sweep", point, hold.value, key))
+                        break
             ends = self.sightings.ends(generations.get(model, ()), _DELETED)
             entries += [entry("end", point, None) for point in ends if name_at(point.order) in {None, model}]
         return entries
@@ -133,10 +144,7 @@ class Slots:
         """Return the points of slots that hold versions, by subject and name, with all these versions looked up."""
         self.names.prepare(p.value["version"] for p in points if p.value["version"])
         self._learn({self._named(p.value["version"], p) for p in points if p.value["version"]})
-        grouped: dict[tuple[str, str], list[Point]] = {}
-        for point in points:
-            grouped.setdefault((point.subject, _name(point)), []).append(point)
-        return grouped
+        return _by_slot(points)
 
     def _version_slots(self, points: list[Point]) -> dict[tuple[str, str], list[Entry]]:
         """Return the entries of slots that hold one version; two names of one version are one value."""
@@ -158,7 +166,8 @@ class Slots:
         points: dict[Thing, list[Point]] = {}
         for point in self._points(self._with_undated(keys), "existence"):
             points.setdefault(self._thing(self._named(point.subject, point)), []).append(point)
-        return {thing: self.sightings.ends(own, _DELETED) for thing, own in points.items()}
+        ended = {thing: self.sightings.ends(own, _DELETED) for thing, own in points.items()}
+        return {thing: ends for thing, ends in ended.items() if ends}
 
     def _generations(self, models: Iterable[str]) -> dict[str, list[Point]]:
         return _by_subject(self._points(models, "generation"))
@@ -189,6 +198,18 @@ class Slots:
 
 def _value_in(said: Mapping[bytes, Statement], point: Point) -> object:
     return said[point.order].value
+
+
+def _by_slot(points: Iterable[Point]) -> dict[tuple[str, str], list[Point]]:
+    """Return points by subject and the name in their slot."""
+    grouped: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        grouped.setdefault((point.subject, _name(point)), []).append(point)
+    return grouped
+
+
+def _order(point: Point) -> tuple[bytes, int]:
+    return point.order, point.n
 
 
 def _name(point: Point) -> str:
