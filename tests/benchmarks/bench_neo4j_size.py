@@ -68,8 +68,8 @@ def _told(place: Standing, size: int) -> str:
         taken = [walked(reader, key, "up", size)[0] for key in roots]
     return (
         f"store {store / _MIB:,.0f} MiB, {store / size:,.0f} bytes a record; transaction logs {logs / _MIB:,.0f} MiB; "
-        f"server RssAnon {anonymous_mib(place.server.pid):,.0f} MiB; this process {anonymous_mib():,.0f} MiB; closure "
-        f"up p50 {percentile(taken, 0.5):.1f} ms, p99 {percentile(taken, 0.99):.1f} ms; load {load_now():.1f}"
+        f"server RssAnon {anonymous_mib(place.server.pid):,.0f} MiB; closure up "
+        f"p50 {percentile(taken, 0.5):.1f} ms, p99 {percentile(taken, 0.99):.1f} ms; load {load_now():.1f}"
     )
 
 
