@@ -5,7 +5,6 @@ the bytes of the records is believed; id, type, actor, time and changes are read
 """
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -69,16 +68,10 @@ def ahead(made: Iterator[Made]) -> Iterator[Iterator[Made]]:
     """Give an iterator whose next thing is made by a thread of its own while the caller is busy with the last one.
 
     A server that writes a group leaves this process idle, and a group takes half as long to read and fold as to write.
-    What ``made`` reads from belongs to that thread until the block ends. Meanwhile the interpreter goes from thread to
-    thread ten times as often as it usually would: each packet of the server would wait that long for the other thread.
+    What ``made`` reads from belongs to that thread until the block ends.
     """
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(usual / 10)
-    try:
-        with ThreadPoolExecutor(1, "groups-ahead") as thread:
-            yield _one_ahead(thread, made)
-    finally:
-        sys.setswitchinterval(usual)
+    with ThreadPoolExecutor(1, "groups-ahead") as thread:
+        yield _one_ahead(thread, made)
 
 
 def _one_ahead(thread: ThreadPoolExecutor, made: Iterator[Made]) -> Iterator[Made]:

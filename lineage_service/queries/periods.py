@@ -49,9 +49,14 @@ class Period:
 ARCHIVED = "Archived"
 
 
+def place_of(point: Point) -> tuple[bytes, int]:
+    """Return by what points of one slot are ordered."""
+    return point.order, point.n
+
+
 def entry(kind: Literal["hold", "sweep", "end"], point: Point, value: str | None, key: str = "") -> Entry:
     """Return the entry that a point makes."""
-    return Entry((point.order, point.n), kind, value, point, key)
+    return Entry(place_of(point), kind, value, point, key)
 
 
 def periods_of(entries: Iterable[Entry]) -> list[Period]:
@@ -115,7 +120,7 @@ class Sightings:
         """Return the points of a generation or existence that end something; a repeated sighting ends nothing."""
         found: list[Point] = []
         held: str | None = None
-        for point in self.settled(sorted(points, key=lambda p: (p.order, p.n)), lambda p: p.value["is"]):
+        for point in self.settled(sorted(points, key=place_of), lambda p: p.value["is"]):
             word = point.value["is"]
             if word in words and not (point.value.get("seen") and word == held):
                 found.append(point)

@@ -8,7 +8,7 @@ from itertools import islice
 
 from graph_schema.changes import instant_of
 from lineage_service.queries.asking import Asking
-from lineage_service.queries.periods import Entry, Period, Sightings, entry, periods_of
+from lineage_service.queries.periods import Entry, Period, Sightings, entry, periods_of, place_of
 from lineage_service.queries.serving import Run, Statement, runs_of
 from lineage_service.queries.versions import (
     VersionNames,
@@ -58,7 +58,7 @@ class Slots:
         swept, generations = self._points(models, "swept"), self._generations(models)
         renames = renames_of(self.asking, own)
         self.names.prepare(p.value["kept"] for p in swept)
-        sweeps = _by_slot(sorted(swept, key=_order))
+        sweeps = _by_slot(sorted(swept, key=place_of))
         found = []
         for thing, stated in own.items():
             settled = self.sightings.settled(stated, lambda point: point.value["to"])
@@ -87,7 +87,7 @@ class Slots:
             model = model_of(key)
             for hold in holds:
                 after = sweeps.get((model, hold.value or ""), [])
-                for point in islice(after, bisect_left(after, hold.order, key=_order), None):
+                for point in islice(after, bisect_left(after, hold.order, key=place_of), None):
                     kept = self._named(point.value["kept"], point)
                     if kept not in thing and name_at(point.order) in {None, model}:
                         entries.append(entry("sweep", point, hold.value, key))
@@ -123,7 +123,7 @@ class Slots:
         subjects = {point.subject for point in points}
         modes, shares = self._beside(subjects, "mode", "mode"), self._beside(subjects, "traffic", "share")
         found = []
-        for (target, model), own in self._by_slot(points).items():
+        for (target, model), own in self._learned_by_slot(points).items():
             said = {point.order: self._statement(point, modes, shares) for point in own}
             settled = self.sightings.settled(own, partial(_value_in, said))
             found += [(target, model, run) for run in runs_of(said[point.order] for point in settled)]
@@ -140,7 +140,7 @@ class Slots:
         thing, key = min(self._value(point)), self._named(version, point)
         return Statement(point, thing, key, modes[place], shares.get(place))
 
-    def _by_slot(self, points: list[Point]) -> dict[tuple[str, str], list[Point]]:
+    def _learned_by_slot(self, points: list[Point]) -> dict[tuple[str, str], list[Point]]:
         """Return the points of slots that hold versions, by subject and name, with all these versions looked up."""
         self.names.prepare(p.value["version"] for p in points if p.value["version"])
         self._learn({self._named(p.value["version"], p) for p in points if p.value["version"]})
@@ -149,7 +149,7 @@ class Slots:
     def _version_slots(self, points: list[Point]) -> dict[tuple[str, str], list[Entry]]:
         """Return the entries of slots that hold one version; two names of one version are one value."""
         slots: dict[tuple[str, str], list[Entry]] = {}
-        for place, own in self._by_slot(points).items():
+        for place, own in self._learned_by_slot(points).items():
             slots[place] = [
                 entry("hold", p, min(self._value(p)), self._named(p.value["version"], p))
                 if p.value["version"]
@@ -206,10 +206,6 @@ def _by_slot(points: Iterable[Point]) -> dict[tuple[str, str], list[Point]]:
     for point in points:
         grouped.setdefault((point.subject, _name(point)), []).append(point)
     return grouped
-
-
-def _order(point: Point) -> tuple[bytes, int]:
-    return point.order, point.n
 
 
 def _name(point: Point) -> str:

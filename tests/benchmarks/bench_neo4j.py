@@ -3,8 +3,6 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
 
 from lineage_service.evidence.inspection import run_verify
 from lineage_service.evidence.meter import Progress
@@ -12,12 +10,11 @@ from lineage_service.evidence.rebuild import rebuild_in_place
 from lineage_service.recorder.installation import load_seal
 from lineage_service.store.neo4j import Neo4jStore
 from tests.benchmarks import bench_neo4j_append, bench_neo4j_read
+from tests.benchmarks.bench_memory import anonymous_mib
 from tests.benchmarks.figures import Figure, load_now
 from tests.benchmarks.load import Loaded, discard
 from tests.benchmarks.neo4j_server import HEAP, PAGE_CACHE, Standing, bring, copy_of, standing
 from tests.graphdb.jars import VERSION
-
-_KIB_A_MIB: Final = 1024
 
 
 def measure(loaded: Loaded, scale: float = 1.0) -> Iterator[Figure]:
@@ -34,7 +31,7 @@ def measure(loaded: Loaded, scale: float = 1.0) -> Iterator[Figure]:
             yield from bench_neo4j_append.measure(loaded, place, second, scale)
         yield from _rebuilt(place)
         yield _verified(place)
-        yield from _memory(place)
+        yield Figure("server, RssAnon", anonymous_mib(place.server.pid), "MiB")
 
 
 def _rebuilt(place: Standing) -> list[Figure]:
@@ -69,9 +66,3 @@ def _verified(place: Standing) -> Figure:
     return Figure(
         "verify --deep", records / taken, "records/s", load=load_now(), detail=f"{records:,} in {taken:.0f} s"
     )
-
-
-def _memory(place: Standing) -> list[Figure]:
-    status = Path(f"/proc/{place.server.pid}/status").read_text(encoding="utf-8")
-    resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    return [Figure("server, resident memory", resident / _KIB_A_MIB, "MiB")]

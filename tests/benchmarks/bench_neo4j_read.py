@@ -22,7 +22,7 @@ from lineage_service.store.protocol import END_OF_TIME, Cut, Direction, Reader
 from lineage_service.store.sqlite import SqliteStore
 from tests.benchmarks.bench_append import rate
 from tests.benchmarks.bench_memory import anonymous_mib
-from tests.benchmarks.bench_read import QUESTIONS, bodies, client_of, roots_of, send, serving
+from tests.benchmarks.bench_read import QUESTIONS, ask_once, bodies, client_of, keys_of, roots_of, send, serving
 from tests.benchmarks.figures import Figure, load_now, percentile
 from tests.benchmarks.load import Loaded, batches, later_facts, opened, typed
 from tests.benchmarks.mix import START, STEP
@@ -48,7 +48,6 @@ _MOST_READ: Final = """
     FROM (SELECT dst, count(*) AS readers FROM edge WHERE type = ? GROUP BY dst ORDER BY readers DESC LIMIT ?)
     JOIN node n ON n.id = dst ORDER BY readers DESC, n.key
 """
-_CANDIDATES: Final = "SELECT key FROM node WHERE kind = ? ORDER BY id"
 _TRAINER: Final = {"issuer": "mlflow:prod", "subject": "trainer1", "assurance": "authenticated", "via": "basic-auth"}
 
 Both = tuple[Sequence[float], Sequence[float]]
@@ -108,7 +107,7 @@ def _closures(places: Places, place: Standing, roots: int) -> Iterator[Figure]:
 
 def _drawn(places: Places, kinds: Sequence[Kind], wanted: int) -> list[str]:
     with contextlib.closing(sqlite3.connect(places.file)) as connection:
-        keys = [row[0] for kind in kinds for row in connection.execute(_CANDIDATES, (kind.value,))]
+        keys = keys_of(connection, kinds)
     return random.Random(1).sample(keys, wanted)  # noqa: S311  the same roots each time, nothing secret
 
 
@@ -172,21 +171,12 @@ def _asked(
     taken: list[tuple[float, float]] = []
     for number in range(warm_up + requests):
         parameters = wanted[number % len(wanted)]
-        replies = [_reply(client, question, parameters) for client in clients]
-        if replies[0][1]["value"] != replies[1][1]["value"]:
+        replies = [ask_once(client, question, parameters) for client in clients]
+        if replies[0][1].json()["value"] != replies[1][1].json()["value"]:
             raise SystemExit(f"the stores answer otherwise: {question} of {parameters}")
         if number >= warm_up:
             taken.append((replies[0][0], replies[1][0]))
     return [one for one, _ in taken], [other for _, other in taken]
-
-
-def _reply(client: httpx.Client, question: str, parameters: dict[str, str]) -> tuple[float, dict[str, Any]]:
-    began = time.perf_counter()
-    reply = client.get(f"/api/v1/{question}", params=parameters)
-    taken = (time.perf_counter() - began) * 1000
-    if reply.status_code != httpx.codes.OK:
-        raise SystemExit(f"{question} of {parameters}: {reply.status_code} {reply.text[:200]}")
-    return taken, reply.json()
 
 
 def _lines(

@@ -80,7 +80,7 @@ def roots_of(loaded: Loaded, question: Question, wanted: int = _ROOTS) -> list[s
 
 def _draw(loaded: Loaded, question: Question, wanted: int) -> list[str]:
     with contextlib.closing(sqlite3.connect(loaded.places.file)) as connection:
-        keys = [row[0] for kind in question.kinds for row in connection.execute(_CANDIDATES, (kind.value,))]
+        keys = keys_of(connection, question.kinds)
         likely = _likely(connection, question)
     random.Random(1).shuffle(keys)  # noqa: S311  the same roots each time, nothing secret
     store = SqliteStore(loaded.places.file, writing=False)
@@ -93,6 +93,11 @@ def _draw(loaded: Loaded, question: Question, wanted: int) -> list[str]:
                     break
     store.close()
     return found
+
+
+def keys_of(connection: sqlite3.Connection, kinds: Sequence[Kind]) -> list[str]:
+    """Return all nodes of some kinds, as they were first named."""
+    return [row[0] for kind in kinds for row in connection.execute(_CANDIDATES, (kind.value,))]
 
 
 def _likely(connection: sqlite3.Connection, question: Question) -> set[str]:
@@ -174,12 +179,18 @@ def ask_all(client: httpx.Client, question: Question, roots: Sequence[str], requ
     taken = []
     for number in range(requests):
         node = roots[number % len(roots)]
-        began = time.perf_counter()
-        reply = client.get(f"/api/v1/{question.name}", params={"node": node})
-        taken.append((time.perf_counter() - began) * 1000)
-        if reply.status_code != httpx.codes.OK:
-            raise SystemExit(f"{question.name} of {node}: {reply.status_code} {reply.text[:200]}")
+        taken.append(ask_once(client, question.name, {"node": node})[0])
     return taken
+
+
+def ask_once(client: httpx.Client, question: str, parameters: Mapping[str, str]) -> tuple[float, httpx.Response]:
+    """Ask once; return the milliseconds, and the answer."""
+    began = time.perf_counter()
+    reply = client.get(f"/api/v1/{question}", params=parameters)
+    taken = (time.perf_counter() - began) * 1000
+    if reply.status_code != httpx.codes.OK:
+        raise SystemExit(f"{question} of {parameters}: {reply.status_code} {reply.text[:200]}")
+    return taken, reply
 
 
 # ---------------------------------------------------------------------------------------------------------- figures

@@ -19,11 +19,11 @@ from lineage_service.store.address import Address
 from lineage_service.store.neo4j import Neo4jStore
 from lineage_service.store.sqlite import SqliteStore
 from tests.benchmarks.bench_read import started
+from tests.graphdb.installation import settings_for, store_address
 from tests.graphdb.process import Neo4jProcess
 
 HEAP: Final = "2g"
 PAGE_CACHE: Final = "512m"
-_PASSWORD: Final = "password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,9 @@ class Standing:
         return Installation(self.places, Neo4jStore(self.address), signs=signs)
 
     def settings(self) -> dict[str, str]:
-        """Return the settings of a service on this ledger; the password is in a file that nobody else may read."""
-        password = self.places.keys.parent / _PASSWORD
-        password.touch(mode=0o600)
-        password.write_text(self.address.password)
-        return {
-            "LINEAGE_STORE": self.address.url,
-            "LINEAGE_NEO4J_USER": self.address.user,
-            "LINEAGE_NEO4J_PASSWORD_FILE": str(password),
-            "LINEAGE_DATA_DIR": str(self.places.keys.parent),
-            "LINEAGE_KEYS_DIR": str(self.places.keys),
-        }
+        """Return the settings of a service on this ledger."""
+        folders = {"LINEAGE_DATA_DIR": str(self.places.keys.parent), "LINEAGE_KEYS_DIR": str(self.places.keys)}
+        return {**settings_for(self.address), **folders}
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[tuple[str, int]]:
@@ -69,7 +61,7 @@ def standing() -> Iterator[Standing]:
     with tempfile.TemporaryDirectory(prefix="lineage-bench-neo4j-") as name:
         server = Neo4jProcess(Path(name) / "server", heap=HEAP, page_cache=PAGE_CACHE)
         with _running(server):
-            place = Standing(server, Places(_address(server), Path(name) / "keys"))
+            place = Standing(server, Places(store_address(server.address), Path(name) / "keys"))
             Neo4jStore.create(place.address)
             yield place
 
@@ -84,7 +76,7 @@ def copy_of(original: Standing) -> Iterator[Standing]:
         shutil.copytree(original.places.keys, Path(name) / "keys")
         original.server.start()
         with _running(server):
-            yield Standing(server, Places(_address(server), Path(name) / "keys"))
+            yield Standing(server, Places(store_address(server.address), Path(name) / "keys"))
 
 
 def bring(source: Places, target: Standing) -> float:
@@ -106,8 +98,3 @@ def _running(server: Neo4jProcess) -> Iterator[None]:
         yield
     finally:
         server.kill()
-
-
-def _address(server: Neo4jProcess) -> Address:
-    found = server.address
-    return Address(found.url, found.user, found.password, found.database)

@@ -8,7 +8,7 @@ from lineage_service.recorder.recorder import wall_clock
 from lineage_service.server.authority import Authority
 from lineage_service.server.rights import Registrar, SourceWish
 from tests.faults.crash_service import places_in
-from tests.graphdb.installation import emptied, store_address
+from tests.graphdb.installation import emptied, settings_for, store_address
 from tests.graphdb.process import Neo4jProcess
 
 
@@ -36,13 +36,7 @@ class Site:
         """What tells a service in a process of its own where the ledger is."""
         if self.server is None:
             return {}
-        address = self.server.address
-        return {
-            "LINEAGE_STORE": address.url,
-            "LINEAGE_NEO4J_USER": address.user,
-            "LINEAGE_NEO4J_PASSWORD": address.password,
-            "LINEAGE_NEO4J_DATABASE": address.database,
-        }
+        return settings_for(store_address(self.server.address))
 
 
 def new_ledger(site: Site) -> str:

@@ -83,7 +83,7 @@ def test_a_service_says_what_is_wrong_while_its_neo4j_is_full_or_down_and_goes_o
     monkeypatch.setattr("lineage_service.recorder.recorder._RETRY_SECONDS", 1.0)
     with make_service(tmp_path, database=emptied(server.address)) as service:
         assert send(service, "before") == 201
-        log = max(server.folder.glob("data/transactions/neo4j/neostore.transaction.db.*"))
+        log = max(server.data.glob("transactions/neo4j/neostore.transaction.db.*"))
         limit_files(server.folder, (log.stat().st_size + 300_000, resource.RLIM_INFINITY))
         promised = {name for name in (f"full {number}" for number in range(12)) if send(service, name) == 201}
         assert len(promised) < 12

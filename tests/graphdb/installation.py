@@ -19,6 +19,16 @@ def store_address(server: Server) -> Address:
     return Address(server.url, server.user, server.password, server.database)
 
 
+def settings_for(address: Address) -> dict[str, str]:
+    """Return what tells a service in a process of its own where the ledger is; nothing of it is on a command line."""
+    return {
+        "LINEAGE_STORE": address.url,
+        "LINEAGE_NEO4J_USER": address.user,
+        "LINEAGE_NEO4J_PASSWORD": address.password,
+        "LINEAGE_NEO4J_DATABASE": address.database,
+    }
+
+
 def emptied(server: Server) -> Address:
     """Return where a server is, with nothing in it but its schema."""
     server.answer(_EMPTY)
