@@ -62,7 +62,7 @@ def _leaf(key: str, entity: bytes) -> bytes:
 
 
 def _entities(reader: Reader, page: Mapping[str, Kind], cut: Cut) -> Iterator[tuple[str, bytes]]:
-    facts = reader.nodes(page, cut, every=True)
+    facts = reader.nodes(page, cut, every=page)
     points: dict[str, list[Point]] = {key: [] for key in page}
     for point in reader.points(PointQuery(subjects=list(page)), cut):
         points[point.subject].append(point)

@@ -11,8 +11,8 @@ from graph_schema.answers import Answer, Coverage, Evidence, Gap, KnownAt, Party
 from graph_schema.fold import understands
 from graph_schema.fold.people import person_key
 from graph_schema.kinds import KIND_BY_WORD, Kind
-from lineage_service.errors import InputError, UnknownThingError
-from lineage_service.store.protocol import END_OF_TIME, Cut, Reader
+from lineage_service.errors import InputError, IntegrityError, UnknownThingError
+from lineage_service.store.protocol import END_OF_TIME, Cut, Reader, StoredRecord
 
 Value = TypeVar("Value")
 
@@ -38,6 +38,10 @@ class Asking:
     cut: Cut
     opener: Opener | None = None
     records: dict[int, dict[str, Any]] = field(default_factory=dict)
+    leaves: dict[int, bytes] = field(default_factory=dict)
+    """The leaf hashes of these records."""
+    same: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Of each version looked up, all that are declared to be the same (``versions.same_versions``)."""
 
     @property
     def whenever(self) -> Cut:
@@ -46,20 +50,24 @@ class Asking:
 
     def record(self, seq: int) -> dict[str, Any]:
         """Return a record as data; each is read once."""
-        found = self.records.get(seq)
-        if found is None:
+        if seq not in self.records:
             stored = self.reader.record(seq)
             if stored is None:
                 raise UnknownThingError(f"there is no record {seq}")
-            found = self.records[seq] = orjson.loads(stored.body)
-        return found
+            self._take_in(stored)
+        return self.records[seq]
+
+    def _take_in(self, stored: StoredRecord) -> dict[str, Any]:
+        self.leaves[stored.seq] = stored.leaf
+        record: dict[str, Any] = orjson.loads(stored.body)
+        self.records[stored.seq] = record
+        return record
 
     def look_up(self, seqs: Iterable[int]) -> None:
         """Read records that will be asked for one by one, and what is sealed in them: on a server each costs a way."""
-        found = {one.seq: orjson.loads(one.body) for one in self.reader.numbered(set(seqs) - self.records.keys())}
-        self.records |= found
+        found = [self._take_in(one) for one in self.reader.numbered(set(seqs) - self.records.keys())]
         if self.opener is not None:
-            self.opener.look_up(found.values())
+            self.opener.look_up(found)
 
     def party(self, record: Mapping[str, Any]) -> Party:
         """Return who is named by a record's actor, as far as the asker may know."""
@@ -101,27 +109,35 @@ class Asking:
         complete: bool,
     ) -> Answer[Value]:
         """Put a value into the envelope: both times, evidence, what is missing."""
-        cited = self.reader.cited(sorted(set(seqs)))
+        rested_on, known_time = self._cited(set(seqs))
         note = self.reader.note()
-        known = self.reader.cited([self.cut.known_at]) if self.cut.known_at >= 0 else []
-        every = [*gaps, *self._unsupported(cited)]
+        every = [*gaps, *self._unsupported(rested_on)]
         return Answer(
             question=question,
             parameters=parameters,
             as_of=times.format_time(self.cut.as_of),
-            known_at=KnownAt(seq=self.cut.known_at, time=times.format_time(known[0][2] if known else 0)),
+            known_at=KnownAt(seq=self.cut.known_at, time=times.format_time(known_time)),
             complete=complete and not every,
             coverage=coverage,
             gaps=every,
             value=value,
-            evidence=[Evidence(seq=seq, hash=leaf.hex()) for seq, leaf, _ in cited],
+            evidence=[Evidence(seq=seq, hash=leaf.hex()) for seq, leaf in rested_on.items()],
             checkpoint=None if note is None else note.decode(),
         )
 
-    def _unsupported(self, cited: Sequence[tuple[int, bytes, int]]) -> list[Gap]:
+    def _cited(self, seqs: set[int]) -> tuple[dict[int, bytes], int]:
+        """Return the leaf hashes of records in order, and when the newest record was recorded that may count."""
+        told = self.reader.cited(seqs - self.leaves.keys() | {self.cut.known_at})
+        leaves = self.leaves | {seq: leaf for seq, leaf, _ in told}
+        if missing := seqs - leaves.keys():
+            raise IntegrityError(f"record {min(missing)} is gone, and an answer rests on it: run `lineage verify`")
+        known_time = next((time for seq, _, time in told if seq == self.cut.known_at), 0)
+        return {seq: leaves[seq] for seq in sorted(seqs)}, known_time
+
+    def _unsupported(self, cited: Iterable[int]) -> list[Gap]:
         return [
             Gap(kind="unsupported", subject=f"record {seq}", detail="this version cannot fold it")
-            for seq, _, _ in cited
+            for seq in cited
             if seq in self.records and not understands(self.records[seq])
         ]
 

@@ -63,12 +63,12 @@ def seen_by(
     keys = asking.reader.find(Kind.SOURCE.value, "source:", None, _MANY, asking.whenever)
     registers = registers_of(Asking(asking.reader, asking.whenever), keys)
     named = [key for key in keys if families & set(registers.get(key, {}).get("families", ()))]
-    retired = _retired(asking, named)
+    retired, covered = _reported(asking, named)
     concerned = [key for key in named if start is None or key not in retired or retired[key] > start]
-    covered = _covered(asking, concerned)
     found = Seen([], [], complete=False)
     # One that is not retired must see the whole interval by itself; only after one that is can there be nobody.
-    proven = bool(concerned) and (retired.keys().isdisjoint(concerned) or _watched(covered, start, stop))
+    alone = retired.keys().isdisjoint(concerned)
+    proven = bool(concerned) and (alone or _watched([covered[key] for key in concerned], start, stop))
     for key in concerned:
         proven &= _judge(key, registers[key], covered[key], (start, stop, retired.get(key)), found)
     if targets:
@@ -78,32 +78,27 @@ def seen_by(
     return Seen(found.coverage, found.gaps, proven and not found.gaps)
 
 
-def _retired(asking: Asking, sources: list[str]) -> dict[str, int]:
-    """Return the sources that are retired by now, and since when (microseconds)."""
-    if not sources:
-        return {}
-    query = PointQuery(subjects=sources, slot="registered", newest_of_each=True)
-    found = asking.reader.points(query, asking.whenever)
-    return {point.subject: instant_of(point.order) for point in found if not point.value["is"]}
+def _reported(asking: Asking, sources: list[str]) -> tuple[dict[str, int], dict[str, list[_Interval]]]:
+    """Return the sources that are retired by now, and since when, and intervals whose union is what each reported.
 
-
-def _covered(asking: Asking, sources: list[str]) -> dict[str, list[_Interval]]:
-    """Return intervals whose union is what each source reported, in order of their beginnings.
-
-    A report whose end lies before its beginning covers nothing, there.
+    Instants are in microseconds, intervals in order of their beginnings. A report whose end lies before its beginning
+    covers nothing, there.
     """
-    found: dict[str, list[_Interval]] = {key: [] for key in sources}
-    if sources:
-        query = PointQuery(subjects=sources, slot="covered", newest_of_each=True)
-        for point in asking.reader.points(query, asking.whenever):
+    retired: dict[str, int] = {}
+    covered: dict[str, list[_Interval]] = {key: [] for key in sources}
+    query = PointQuery(subjects=sources, slots=("registered", "covered"), newest_of_each=True)
+    for point in asking.reader.points(query, asking.whenever) if sources else ():
+        if point.slot != "registered":
             begun, reached = times.parse_time(point.value["covered_from"]), times.parse_time(point.value["covered_to"])
-            found[point.subject].append((begun, max(begun, reached)))
-    return {key: sorted(intervals) for key, intervals in found.items()}
+            covered[point.subject].append((begun, max(begun, reached)))
+        elif not point.value["is"]:
+            retired[point.subject] = instant_of(point.order)
+    return retired, {key: sorted(intervals) for key, intervals in covered.items()}
 
 
-def _watched(covered: dict[str, list[_Interval]], start: int | None, stop: int) -> bool:
+def _watched(covered: list[list[_Interval]], start: int | None, stop: int) -> bool:
     """Tell whether from the first report on, to the end of the interval asked for, somebody always looked."""
-    every = sorted(interval for intervals in covered.values() for interval in intervals)
+    every = sorted(interval for intervals in covered for interval in intervals)
     if not every or max(to for _, to in every) < stop:
         return False
     return not any(after > (start or 0) and before < stop for before, after in _holes(every))

@@ -136,7 +136,7 @@ def _subjects(asking: Asking, model: str | None) -> Subjects:
 def _belonging(asking: Asking, found: Iterable[Movement], model: str | None) -> list[Held]:
     """Return periods with the model each version belongs to now, oldest first; of one model, if one is given."""
     periods = sorted(found, key=lambda one: (one.period.start, one.version))
-    things = {key: frozenset(thing) for key, thing in same_versions(asking, {one.version for one in periods}).items()}
+    things = same_versions(asking, {one.version for one in periods})
     renames = renames_of(asking, things.values())
     now = after_instant(asking.cut.as_of)
     held: list[Held] = []

@@ -56,7 +56,7 @@ def _happened(asking: Asking, key: str) -> dict[bytes, int]:
         subjects = about | {undated(one) for one in about if names.kind_of(one).endswith("_version")}
         version_names.prepare(subjects)
     happened: dict[bytes, int] = {}
-    for subject, facts in asking.reader.nodes(subjects, asking.cut, every=True).items():
+    for subject, facts in asking.reader.nodes(subjects, asking.cut, every=subjects).items():
         for row in facts.rows:
             if version_names.resolve(subject, instant_of(row.order)) in about:
                 happened[row.order] = row.seq

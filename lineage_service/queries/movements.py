@@ -33,7 +33,10 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """What to look at: versions whose stages, models whose aliases, targets whose deployments, of which models."""
+    """What to look at: versions whose stages, models whose aliases, targets whose deployments, of which models.
+
+    With ``only_models`` the versions are all that these models have.
+    """
 
     versions: frozenset[str]
     models: frozenset[str]
@@ -64,6 +67,8 @@ def subjects_moved(asking: Asking, start: bytes, stop: bytes | None, *, swept: b
 def movements(asking: Asking, subjects: Subjects) -> list[Movement]:
     """Return every period of the subjects' slots, in no particular order."""
     slots = Slots(asking)
+    for model in subjects.only_models or ():
+        slots.take_in(model, (one for one in subjects.versions if model_of(one) == model))
     stages = [
         Movement(period.key, model_of(period.key), period.value, None, None, period)
         for _, period in slots.stages(subjects.versions)

@@ -13,6 +13,7 @@ from lineage_service.queries.serving import Run, Statement, runs_of
 from lineage_service.queries.versions import (
     VersionNames,
     bearing,
+    beginning_of_versions,
     is_undated,
     model_of,
     renames_of,
@@ -27,30 +28,41 @@ Thing = frozenset[str]
 _Place = tuple[str, str, bytes]
 """Target, model, order key."""
 
+_OF_VERSIONS = ("stage", "existence")
+_TOGETHER = (_OF_VERSIONS, ("swept", "generation", "alias"), ("live", "mode", "traffic"))
+"""Slots of versions, of models and of targets: whoever asks for one of a subject will ask for its others."""
 _DELETED = frozenset({"deleted"})
 _GONE = frozenset({"deleted", "renamed"})
 
 
 @dataclass(slots=True)
 class Slots:
-    """Reads slots at one cut; what it looked up once it keeps."""
+    """Reads slots at one cut; what it looked up once it keeps. A subject is a version, a model or a target."""
 
     asking: Asking
     names: VersionNames = field(init=False)
     sightings: Sightings = field(init=False)
-    _things: dict[str, Thing] = field(default_factory=dict)
+    _read: dict[str, dict[str, list[Point]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = VersionNames(self.asking)
         self.sightings = Sightings(self.asking)
 
+    def take_in(self, model: str, versions: Iterable[str]) -> None:
+        """Read at once what will be asked about all versions there are of a model."""
+        query = PointQuery(beginning=beginning_of_versions(model), slots=_OF_VERSIONS)
+        self._keep(self._with_undated(versions), query)
+
     def stages(self, versions: Iterable[str]) -> list[tuple[Thing, Period]]:
         """Return the stage periods of versions and of all that is one with them."""
-        points = self._points(self._with_undated(versions), "stage")
-        self._learn({*(self._named(p.subject, p) for p in points), *(v for v in versions if not is_undated(v))})
-        members = {key for thing in self._things.values() for key in thing}
+        wanted = set(versions)
+        points = self._points(self._with_undated(wanted), "stage")
+        things = self._things({*(self._named(p.subject, p) for p in points), *(v for v in wanted if not is_undated(v))})
+        members = {key for thing in things for key in thing}
+        if not members <= wanted:
+            points = self._points(self._with_undated(members), "stage")
         own: dict[Thing, list[Point]] = {}
-        for point in self._points(self._with_undated(members), "stage"):
+        for point in points:
             own.setdefault(self._thing(self._named(point.subject, point)), []).append(point)
         keys = {key for thing in own for key in thing}
         deletions = self._deletions(keys)
@@ -143,7 +155,7 @@ class Slots:
     def _learned_by_slot(self, points: list[Point]) -> dict[tuple[str, str], list[Point]]:
         """Return the points of slots that hold versions, by subject and name, with all these versions looked up."""
         self.names.prepare(p.value["version"] for p in points if p.value["version"])
-        self._learn({self._named(p.value["version"], p) for p in points if p.value["version"]})
+        self._things({self._named(p.value["version"], p) for p in points if p.value["version"]})
         return _by_slot(points)
 
     def _version_slots(self, points: list[Point]) -> dict[tuple[str, str], list[Entry]]:
@@ -173,10 +185,19 @@ class Slots:
         return _by_subject(self._points(models, "generation"))
 
     def _points(self, subjects: Iterable[str], slot: str) -> list[Point]:
-        wanted = sorted(set(subjects))
-        points = self.asking.reader.points(PointQuery(subjects=wanted, slot=slot), self.asking.cut) if wanted else []
+        """Return points in order; with them come those that will be asked for next, since each look is a way."""
+        wanted = set(subjects)
+        if new := sorted(wanted - self._read.keys()):
+            together = next(slots for slots in _TOGETHER if slot in slots)
+            self._keep(new, PointQuery(subjects=new, slots=together))
+        points = sorted((p for subject in wanted for p in self._read[subject].get(slot, ())), key=place_of)
         self.names.prepare(point.subject for point in points)
         return points
+
+    def _keep(self, subjects: Iterable[str], query: PointQuery) -> None:
+        self._read.update((subject, {}) for subject in subjects)
+        for point in self.asking.reader.points(query, self.asking.cut):
+            self._read[point.subject].setdefault(point.slot.partition(":")[0], []).append(point)
 
     @staticmethod
     def _with_undated(versions: Iterable[str]) -> set[str]:
@@ -185,15 +206,11 @@ class Slots:
     def _named(self, key: str, point: Point) -> str:
         return self.names.resolve(key, instant_of(point.order))
 
-    def _learn(self, keys: Iterable[str]) -> None:
-        new = [key for key in keys if key not in self._things]
-        for key, thing in same_versions(self.asking, new).items():
-            self._things[key] = frozenset(thing)
+    def _things(self, keys: Iterable[str]) -> set[Thing]:
+        return set(same_versions(self.asking, keys).values())
 
     def _thing(self, key: str) -> Thing:
-        if key not in self._things:
-            self._learn([key])
-        return self._things[key]
+        return self.asking.same.get(key) or same_versions(self.asking, [key])[key]
 
 
 def _value_in(said: Mapping[bytes, Statement], point: Point) -> object:

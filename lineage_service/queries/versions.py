@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from graph_schema import names
 from graph_schema.changes import instant_of
@@ -15,11 +14,10 @@ _VERSIONS = frozenset({"model_version", "prompt_version"})
 _SAME = (int(Edge.SAME_AS), int(Edge.SAME_AS))
 
 
-@lru_cache(maxsize=8192)
 def model_of(version: str) -> str:
-    """Return the model (or prompt) a version belongs to."""
-    name = names.parse(version)
-    return names.make(names.Name(name.kind.removesuffix("_version"), name.parts[:2]))
+    """Return the model (or prompt) a version belongs to: the last slash of a version's key is before its number."""
+    kind, _, rest = version.partition(":")
+    return f"{kind.removesuffix('_version')}:{rest.rpartition('/')[0]}"
 
 
 def is_undated(key: str) -> bool:
@@ -27,18 +25,15 @@ def is_undated(key: str) -> bool:
     return key.endswith("@?")
 
 
-@lru_cache(maxsize=8192)
 def undated(version: str) -> str:
     """Return the key by which facts without a creation time name a version of this number."""
-    name = names.parse(version)
-    return names.make(names.Name(name.kind, (*name.parts[:3], "?")))
+    return f"{version.rpartition('@')[0]}@?"
 
 
-@lru_cache(maxsize=8192)
 def created_micros(version: str) -> int:
     """Return the instant a dated version was created at, in microseconds."""
-    created = names.parse(version).created_ms
-    return 0 if created is None else created * 1000
+    created = version.rpartition("@")[2]
+    return 0 if created == names.UNKNOWN_CREATION else int(created) * 1000
 
 
 @dataclass(slots=True)
@@ -99,12 +94,20 @@ class VersionNames:
         return key
 
 
-def same_versions(asking: Asking, versions: Iterable[str]) -> dict[str, set[str]]:
-    """Return for each version everything that is declared to be the same, itself included."""
+def same_versions(asking: Asking, versions: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return for each version, and for those found so, everything that is declared to be the same, itself included.
+
+    Each is looked up once a question.
+    """
+    wanted = list(dict.fromkeys(versions))
+    if new := [version for version in wanted if version not in asking.same]:
+        asking.same |= _declared_same(asking, new)
+    return {member: asking.same[version] for version in wanted for member in asking.same[version]}
+
+
+def _declared_same(asking: Asking, versions: Iterable[str]) -> dict[str, frozenset[str]]:
     starts = dict.fromkeys(versions, 0)
     groups: dict[str, set[str]] = {version: {version} for version in starts}
-    if not starts:
-        return groups
     walk = asking.reader.walk(starts, "up", _SAME, 0, _MANY, asking.whenever)
     for assertion in walk.assertions:
         one = groups.setdefault(assertion.start, {assertion.start})
@@ -113,7 +116,7 @@ def same_versions(asking: Asking, versions: Iterable[str]) -> dict[str, set[str]
             one |= other
             for member in other:
                 groups[member] = one
-    return groups
+    return {member: frozenset(group) for member, group in groups.items()}
 
 
 def renames_of(asking: Asking, things: Iterable[Iterable[str]]) -> list[Point]:
@@ -151,19 +154,22 @@ def bearing(thing: frozenset[str], known_renames: Iterable[Point]) -> Callable[[
 
 def versions_of(asking: Asking, model: str) -> list[str]:
     """Return the keys of all versions of a model known at the cut."""
-    name = names.parse(model)
-    word = f"{name.kind}_version"
-    prefix = names.make(names.Name(word, (*name.parts, "", "?")))[: -len("@?")]
-    return asking.reader.find(KIND_BY_WORD[word].value, prefix, None, _MANY, asking.cut)
+    beginning = beginning_of_versions(model)
+    return asking.reader.find(KIND_BY_WORD[names.kind_of(beginning)].value, beginning, None, _MANY, asking.cut)
+
+
+def beginning_of_versions(model: str) -> str:
+    """Return what the keys of a model's versions begin with, and no others do."""
+    kind, _, rest = model.partition(":")
+    return f"{kind}_version:{rest}/"
 
 
 def rows_of(asking: Asking, keys: Iterable[str], version_names: VersionNames) -> dict[str, list[PropertyRow]]:
     """Return the property rows of nodes in order; what was said of ``…@?`` belongs to the version it means."""
     wanted = set(keys)
     undated_keys = {undated(key) for key in wanted if names.kind_of(key) in _VERSIONS}
-    facts = asking.reader.nodes(wanted - undated_keys, asking.cut)
     # Each row of an undated name may mean another version, so no repeat says nothing new.
-    facts |= asking.reader.nodes(undated_keys, asking.cut, every=True)
+    facts = asking.reader.nodes(wanted | undated_keys, asking.cut, every=undated_keys)
     version_names.prepare(key for key in undated_keys if key in facts and facts[key].rows)
     found: dict[str, list[PropertyRow]] = {key: [] for key in wanted if key in facts}
     for key, node in facts.items():

@@ -23,40 +23,39 @@ class Disclosure:
         self._identities: dict[str, bytes | None] = {}
         self._sealed: dict[int, list[SealedValue]] = {}
         self._keys: dict[str, bytes | None] = {}
+        self._people: dict[str, Person | None] = {}
 
     def look_up(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Read together what will be asked of records one by one; in a server's vault each costs a way there."""
         told = list(records)
-        sealed = [record["seq"] for record in told if record.get("sd")]
-        self._sealed.update((seq, []) for seq in sealed)
-        for row in self._vault.sealed(sealed) if sealed else ():
-            self._sealed[row.seq].append(row)
+        seqs = [record["seq"] for record in told if record.get("sd")]
         people = sorted({person for record in told for person in _people(record["actor"])} - self._identities.keys())
-        subjects = {row.subject for seq in sealed for row in self._sealed[seq] if row.key is None}
-        wanted = sorted(subjects.union(people) - self._keys.keys())
-        found = self._vault.identities(people) if people else {}
-        keys = self._vault.subject_keys(wanted) if wanted else {}
-        self._identities.update((person, found.get(person)) for person in people)
-        self._keys.update((subject, keys.get(subject)) for subject in wanted)
+        if not seqs and not people:
+            return
+        found = self._vault.look_up(seqs, people)
+        self._sealed.update((seq, []) for seq in seqs)
+        for row in found.values:
+            self._sealed[row.seq].append(row)
+        self._identities.update((person, found.identities.get(person)) for person in people)
+        subjects = {*people, *(row.subject for row in found.values if row.key is None)} - self._keys.keys()
+        self._keys.update((subject, found.keys.get(subject)) for subject in subjects)
 
     def person(self, pseudonym: str) -> Person | None:
         """Return (issuer, subject, kind) behind a pseudonym, or None once it is erased."""
-        if pseudonym in self._identities:
-            identity = self._identities[pseudonym]
-        else:
-            identity = self._vault.identities([pseudonym]).get(pseudonym)
-        key = self._key(pseudonym)
+        if pseudonym not in self._identities:
+            found = self._vault.look_up([], [pseudonym])
+            return self._opened(pseudonym, found.identities.get(pseudonym), found.keys.get(pseudonym))
+        if pseudonym not in self._people:
+            self._people[pseudonym] = self._opened(pseudonym, self._identities[pseudonym], self._keys[pseudonym])
+        return self._people[pseudonym]
+
+    def _opened(self, pseudonym: str, identity: bytes | None, key: bytes | None) -> Person | None:
         if identity is None or key is None:
             return None
         bound_to = f"{self._secrets.origin}|{pseudonym}".encode()
         keyring = self._secrets.keyring
         issuer, subject, kind = canonical.decode(keyring.open(keyring.unwrap(key), identity, bound_to))
         return issuer, subject, kind
-
-    def _key(self, subject: str) -> bytes | None:
-        if subject in self._keys:
-            return self._keys[subject]
-        return self._vault.subject_keys([subject]).get(subject)
 
     def name(self, pseudonym: str) -> str | None:
         """Return how a foreign system calls somebody, as ``subject (issuer)``."""
@@ -66,16 +65,19 @@ class Disclosure:
     def value(self, record: Mapping[str, Any], digest: str) -> Any:
         """Return the value that a digest in a record stands for, or None once it is erased."""
         keyring, seq = self._secrets.keyring, record["seq"]
-        for row in self._sealed[seq] if seq in self._sealed else self._vault.sealed([seq]):
-            if row.digest != digest:
-                continue
-            wrapped = row.key or self._key(row.subject)
-            if wrapped is None:
-                return None
-            bound_to = f"{self._secrets.origin}|{record['id']}|{digest}".encode()
-            disclosure = keyring.open(keyring.unwrap(wrapped), row.ciphertext, bound_to)
-            return sealing.disclosed(disclosure)[1]
-        return None
+        values: list[SealedValue]
+        keys: Mapping[str, bytes | None]
+        if seq in self._sealed:
+            values, keys = self._sealed[seq], self._keys
+        else:
+            found = self._vault.look_up([seq], [])
+            values, keys = found.values, found.keys
+        row = next((row for row in values if row.digest == digest), None)
+        wrapped = None if row is None else row.key or keys.get(row.subject)
+        if row is None or wrapped is None:
+            return None
+        bound_to = f"{self._secrets.origin}|{record['id']}|{digest}".encode()
+        return sealing.disclosed(keyring.open(keyring.unwrap(wrapped), row.ciphertext, bound_to))[1]
 
 
 def _people(actor: Mapping[str, Any]) -> list[str]:

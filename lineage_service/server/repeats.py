@@ -72,7 +72,7 @@ def _on_a_target(reader: Reader, cut: Cut, body: Body) -> int | None:
 
 def _of_a_validation(reader: Reader, cut: Cut, body: Body) -> int | None:
     key = names.validation(body["validation"])
-    facts = reader.nodes([key], cut, every=True).get(key)
+    facts = reader.nodes([key], cut, every=[key]).get(key)
     return facts.rows[-1].seq if facts is not None and facts.rows else None
 
 

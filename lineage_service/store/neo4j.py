@@ -20,7 +20,7 @@ from graph_schema.changes import Changes
 from lineage_service.errors import StoreConflictError, StoreUnavailableError
 from lineage_service.ledger.tiles import TileReader, build_tile, complete_tiles
 from lineage_service.store.address import Address, Found
-from lineage_service.store.neo4j_errors import translated
+from lineage_service.store.neo4j_errors import once_more, translated
 from lineage_service.store.neo4j_forgetting import forget_graph
 from lineage_service.store.neo4j_head import Ends, ends_of, head_of, text_of
 from lineage_service.store.neo4j_migrations import migrate_neo4j, require_migrated, require_version
@@ -31,7 +31,6 @@ from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Observ
 
 _LOCK_SECONDS: Final = 30.0
 _SETTLE_SECONDS: Final = 5.0
-_READ_TRIES: Final = 3
 _KEPT: Final = ("tiles", "sealed", "payloads")
 _FEW: Final = 100
 _GROWTH: Final = 16
@@ -164,7 +163,7 @@ class Neo4jStore:
         self._enter()
         try:
             with translated("reading"), self._session(reading=True) as session:
-                transaction, ends = self._begun(session)
+                transaction, ends = once_more(lambda: self._begun(session))
                 head = ends.head
                 if head.size > self._settled:
                     if not self._wait_until_settled(head.size):
@@ -179,16 +178,12 @@ class Neo4jStore:
 
     @staticmethod
     def _begun(session: neo4j.Session) -> tuple[neo4j.Transaction, Ends]:
-        """Begin to read; where a connection broke while nobody used it, another is taken."""
-        for left in reversed(range(_READ_TRIES)):
-            transaction = session.begin_transaction()
-            try:
-                return transaction, ends_of(transaction)
-            except (neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError) as error:
-                transaction.close()
-                if not (left and error.is_retryable()):
-                    raise
-        raise AssertionError
+        transaction = session.begin_transaction()
+        try:
+            return transaction, ends_of(transaction)
+        except BaseException:
+            transaction.close()
+            raise
 
     _TAKE_LOCK: Final = "MATCH (h:LedgerHead {log: 'main'}) SET h.lock = 'reader' RETURN h.size"
 

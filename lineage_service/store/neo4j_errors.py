@@ -1,8 +1,8 @@
 """Neo4j's errors in our words, at the one seam between them: every statement of the production store runs in here."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 from neo4j.exceptions import (
     AuthError,
@@ -31,6 +31,9 @@ _ADVICE: Final = {
 _OTHERWISE: Final = "look at the server's own log, then try again"
 _OF_WHAT_WAS_ASKED: Final = ("Neo.ClientError.Statement.", "Neo.DatabaseError.Statement.")
 _GONE: Final = (ServiceUnavailable, SessionExpired)
+_READ_TRIES: Final = 3
+
+Result = TypeVar("Result")
 
 
 @contextlib.contextmanager
@@ -61,6 +64,17 @@ def translated(doing: str, *, writing: bool = False) -> Iterator[None]:
         if "closed" not in str(error):
             raise
         raise StoreUnavailableError(f"{doing}: the store was closed, so nothing was done") from error
+
+
+def once_more(read: Callable[[], Result]) -> Result:
+    """Read, and again where a connection broke while nobody used it: another is taken then."""
+    for left in reversed(range(_READ_TRIES)):
+        try:
+            return read()
+        except (Neo4jError, DriverError) as error:
+            if not (left and error.is_retryable()):
+                raise
+    raise AssertionError
 
 
 def _sentence(doing: str, error: Exception) -> str:

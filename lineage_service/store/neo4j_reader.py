@@ -5,6 +5,7 @@ one row with a list, because the server takes longer to hand over a row than to 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from operator import itemgetter
 from typing import Any, Final
 
@@ -30,6 +31,9 @@ from lineage_service.store.protocol import (
 _NO_LIMIT: Final = 2**62
 _CROWD: Final = 16
 """Repeats of one node that are read as they are; of a node with more, most are passed over."""
+_NEXT_TEXT: Final = "\0"
+"""A text with this at its end is the next of all texts."""
+_RECORDS_A_ROW: Final = 16
 _JUMPS: Final = 32
 """Names that are looked up one by one before the points of all others are read."""
 
@@ -105,17 +109,22 @@ class Neo4jReader:
             row = self._transaction.run(self._BY_ID, id=seq).single()
         return None if row is None or row[0] >= self._head.size else _record(row)
 
-    # A row each: together they may be larger than one answer should be.
+    # A few in each row: a row takes the driver longer than what stands in it, and all in one may be too large.
     _NUMBERED: Final = """
-        UNWIND $seqs AS seq MATCH (r:Record {log: 'main', seq: seq}) WHERE seq < $size
-        RETURN r.seq, r.leaf, r.body ORDER BY r.seq
+        UNWIND $parts AS seqs
+        RETURN COLLECT {
+          UNWIND seqs AS seq
+          MATCH (r:Record {log: 'main', seq: seq}) WHERE seq < $size
+          RETURN [r.seq, r.leaf, r.body]
+        }
     """
 
     def numbered(self, seqs: Iterable[int]) -> list[StoredRecord]:
         """Return records by number."""
         asked = list(set(seqs))
-        rows = self._transaction.run(self._NUMBERED, seqs=asked, size=self._head.size) if asked else ()
-        return [_record(row) for row in rows]
+        parts = [asked[at : at + _RECORDS_A_ROW] for at in range(0, len(asked), _RECORDS_A_ROW)]
+        rows = self._transaction.run(self._NUMBERED, parts=parts, size=self._head.size) if parts else ()
+        return [_record(one) for one in sorted((one for row in rows for one in row[0]), key=itemgetter(0))]
 
     _CITED: Final = """
         UNWIND $seqs AS seq MATCH (r:Record {log: 'main', seq: seq}) WHERE seq < $size
@@ -141,7 +150,7 @@ class Neo4jReader:
     _NODES: Final = """
         UNWIND $keys AS key
         MATCH (n:Entity {key: key}) WHERE n.seq <= $known
-        WITH n, $every OR COUNT { (n)<-[:ABOUT_AGAIN]-() } <= $crowd AS all
+        WITH n, n.key IN $every OR COUNT { (n)<-[:ABOUT_AGAIN]-() } <= $crowd AS all
         RETURN collect([n.key, n.seq,
           COLLECT {
             MATCH (n)<-[a:ABOUT]-() WHERE a.seq <= $known AND a.ord < $stop
@@ -168,12 +177,12 @@ class Neo4jReader:
         ])
     """
 
-    def nodes(self, keys: Iterable[str], cut: Cut, *, every: bool = False) -> dict[str, NodeFacts]:
+    def nodes(self, keys: Iterable[str], cut: Cut, *, every: Iterable[str] = ()) -> dict[str, NodeFacts]:
         """Return known nodes with their property rows in order, repeats passed over where there are many."""
         cut = self._within(cut)
         asked = list(dict.fromkeys(keys))
         found = self._one(
-            self._NODES, keys=asked, known=cut.known_at, stop=_stop_of(cut), every=every, crowd=_CROWD
+            self._NODES, keys=asked, known=cut.known_at, stop=_stop_of(cut), every=list(every), crowd=_CROWD
         ) if asked else []
         read: dict[str, Mapping[str, Any]] = {}  # what many records say of one node is read once
         facts: dict[str, NodeFacts] = {}
@@ -211,18 +220,26 @@ class Neo4jReader:
           AND p.seq <= $known
         RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
     """
-    _POINTS_OF_SLOT: Final = """
+    _POINTS_OF_SLOTS: Final = """
         UNWIND $subjects AS subject
+        UNWIND $slots AS slot
         MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-        WHERE p.subject = subject AND p.slot = $slot AND p.name >= '' AND p.ord >= $start AND p.ord < $stop
+        WHERE p.subject = subject AND p.slot = slot AND p.name >= '' AND p.ord >= $start AND p.ord < $stop
           AND p.seq <= $known
         RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
     """
     _POINTS_OF_NAME: Final = """
         UNWIND $subjects AS subject
+        UNWIND $slots AS slot
         MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-        WHERE p.subject = subject AND p.slot = $slot AND p.name = $name AND p.ord >= $start AND p.ord < $stop
+        WHERE p.subject = subject AND p.slot = slot AND p.name = $name AND p.ord >= $start AND p.ord < $stop
           AND p.seq <= $known
+        RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
+    """
+    _POINTS_UNDER: Final = """
+        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+        WHERE p.subject STARTS WITH $beginning AND p.slot >= '' AND p.name >= '' AND p.ord >= $start AND p.ord < $stop
+          AND p.slot IN $slots AND p.seq <= $known AND ($name IS NULL OR p.name = $name)
         RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
     """
     _POINTS_IN_SLOT: Final = """
@@ -247,6 +264,9 @@ class Neo4jReader:
         bounds = {"start": query.start.hex(), "stop": stop, "known": cut.known_at, "name": query.name}
         if query.subjects is not None:
             return self._points_of(list(dict.fromkeys(query.subjects)), query, bounds)
+        if query.beginning is not None:
+            rows = self._one(self._POINTS_UNDER, **bounds, beginning=query.beginning, slots=query.families)
+            return _in_order(rows, query)
         limit = _NO_LIMIT if query.limit is None else query.limit
         statement = self._POINTS_IN_SLOT_NEWEST if query.newest_first else self._POINTS_IN_SLOT
         return [_point(row) for row in self._one(statement, **bounds, slot=query.slot, limit=limit)]
@@ -255,63 +275,61 @@ class Neo4jReader:
         """Return points of subjects; each subject's lie together, so they are merged into one order here."""
         if not subjects:
             return []
-        if query.slot is None:
+        if not query.families:
             rows = self._one(self._POINTS_OF, **bounds, subjects=subjects)
         elif query.newest_of_each:
-            rows = [row for subject in subjects for row in self._newest_of_each(subject, query, bounds)]
-        elif query.name is None:
-            rows = self._one(self._POINTS_OF_SLOT, **bounds, subjects=subjects, slot=query.slot)
+            rows = self._newest_of_each(product(subjects, query.families), bounds)
         else:
-            rows = self._one(self._POINTS_OF_NAME, **bounds, subjects=subjects, slot=query.slot)
-        rows.sort(key=itemgetter(3, 4), reverse=query.newest_first)
-        return [_point(row) for row in rows[: query.limit]]
+            statement = self._POINTS_OF_SLOTS if query.name is None else self._POINTS_OF_NAME
+            rows = self._one(statement, **bounds, subjects=subjects, slots=query.families)
+        return _in_order(rows, query)
 
-    _NEWEST_OF_NAME: Final = """
-        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-        WHERE p.subject = $subject AND p.slot = $slot AND p.name = $name AND p.ord >= $start AND p.ord < $stop
-          AND p.seq <= $known
-        WITH p ORDER BY p.subject DESC, p.slot DESC, p.name DESC, p.ord DESC, p.n DESC LIMIT 1
-        RETURN [p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value]
-    """
-    # The next name, and the last point of it that passes: null if none does.
-    _NEXT_NAME: Final = """
-        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-        WHERE p.subject = $subject AND p.slot = $slot AND p.name > $after AND p.ord >= ''
-        WITH p.name AS next ORDER BY p.subject, p.slot, p.name LIMIT 1
-        OPTIONAL CALL (next) {
+    # From each place on: the next name, whether others follow, and the last point of it that passes, if one does.
+    _NEXT_NAMES: Final = """
+        UNWIND $places AS place
+        CALL (place) {
           MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-          WHERE p.subject = $subject AND p.slot = $slot AND p.name = next AND p.ord >= $start AND p.ord < $stop
-            AND p.seq <= $known
-          RETURN p ORDER BY p.subject DESC, p.slot DESC, p.name DESC, p.ord DESC, p.n DESC LIMIT 1
+          WHERE p.subject = place[0] AND p.slot = place[1] AND p.name >= place[2] AND p.ord >= ''
+          RETURN p.name AS next ORDER BY p.subject, p.slot, p.name LIMIT 1
         }
-        RETURN [next, p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value]
+        RETURN collect([place[0], place[1], next,
+          EXISTS {
+            MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+            WHERE p.subject = place[0] AND p.slot = place[1] AND p.name > next AND p.ord >= '' },
+          COLLECT {
+            MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+            WHERE p.subject = place[0] AND p.slot = place[1] AND p.name = next AND p.ord >= $start AND p.ord < $stop
+              AND p.seq <= $known
+            RETURN [p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value]
+            ORDER BY p.subject DESC, p.slot DESC, p.name DESC, p.ord DESC, p.n DESC LIMIT 1 }
+        ])
     """
-    _AFTER_NAME: Final = """
+    _FROM_NAMES: Final = """
+        UNWIND $places AS place
         MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-        WHERE p.subject = $subject AND p.slot = $slot AND p.name > $after AND p.ord >= $start AND p.ord < $stop
+        WHERE p.subject = place[0] AND p.slot = place[1] AND p.name >= place[2] AND p.ord >= $start AND p.ord < $stop
           AND p.seq <= $known
         RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
     """
 
-    def _newest_of_each(self, subject: str, query: PointQuery, bounds: dict[str, Any]) -> list[list[Any]]:
+    def _newest_of_each(self, slots: Iterable[tuple[str, str]], bounds: dict[str, Any]) -> list[list[Any]]:
         """Return each name's last point: jumping from name to name while they are few, else by reading the rest.
 
-        A jump is a way to the server, so a subject with very many names costs less when its points are read.
+        A jump, which all slots take together, is a way to the server: one with very many names costs less when its
+        points are read.
         """
-        given = {**bounds, "subject": subject, "slot": query.slot}
-        named = self._one(self._NEWEST_OF_NAME, **{**given, "name": query.name or ""})
-        found = [] if named is None else [named]
-        if query.name is not None:
-            return found
-        after = ""  # which comes before all other names
+        only = bounds["name"]
+        places = [[subject, slot, only or ""] for subject, slot in slots]
+        found: list[list[Any]] = []
         for _ in range(_JUMPS):
-            row = self._one(self._NEXT_NAME, **given, after=after)
-            if row is None:
+            rows = self._one(self._NEXT_NAMES, **bounds, places=places)
+            if only is not None:
+                return [point for row in rows if row[2] == only for point in row[4]]
+            found += [point for row in rows for point in row[4]]
+            places = [[subject, slot, name + _NEXT_TEXT] for subject, slot, name, more, _ in rows if more]
+            if not places:
                 return found
-            after = row[0]
-            if row[1] is not None:
-                found.append(row[1:])
-        return found + _last_of_each(self._one(self._AFTER_NAME, **given, after=after))
+        return found + _last_of_each(self._one(self._FROM_NAMES, **bounds, places=places))
 
     _HASHES: Final = """
         MATCH (r:Record) WHERE r.log = 'main' AND r.seq >= $first AND r.seq < $stop
@@ -346,7 +364,7 @@ class Neo4jReader:
         return [Payload(row[0], row[1], *map(bytes, row.values()[2:])) for row in rows]
 
 
-def _record(row: neo4j.Record) -> StoredRecord:
+def _record(row: neo4j.Record | list[Any]) -> StoredRecord:
     return StoredRecord(row[0], bytes(row[1]), row[2].encode())
 
 
@@ -356,8 +374,13 @@ def _stop_of(cut: Cut) -> str:
 
 
 def _last_of_each(rows: list[list[Any]]) -> list[list[Any]]:
-    """Return of each name the row that is last by order key and number."""
-    return list({row[2]: row for row in sorted(rows, key=itemgetter(3, 4))}.values())
+    """Return of each name of a slot the row that is last by order key and number."""
+    return list({tuple(row[:3]): row for row in sorted(rows, key=itemgetter(3, 4))}.values())
+
+
+def _in_order(rows: list[list[Any]], query: PointQuery) -> list[Point]:
+    rows.sort(key=itemgetter(3, 4), reverse=query.newest_first)
+    return [_point(row) for row in rows[: query.limit]]
 
 
 def _point(row: list[Any]) -> Point:

@@ -6,15 +6,15 @@ free space. Values and identities of an erased person may lie there as well: sea
 remains besides is the server's transaction log, until the server drops it (``graph_schema/neo4j/README.md``).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import neo4j
 
 from graph_schema.sealing import Person
 from lineage_service.errors import StoreConflictError
-from lineage_service.store.neo4j_errors import translated
-from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue
+from lineage_service.store.neo4j_errors import once_more, translated
+from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue, Sealings
 
 _PIECE: Final = 8
 _PIECES: Final = 12
@@ -33,6 +33,11 @@ class Neo4jVault:
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
+
+    def _read(self, statement: str, **parameters: Any) -> Any:
+        """Run a statement that gives one row with one value: one way to the server, where a transaction takes three."""
+        with translated("reading the vault"), self._sessions() as session:
+            return once_more(lambda: session.run(statement, parameters).single(strict=True)[0])
 
     # Two who ask at once meet at the constraint on the digest; whoever comes second finds what the first one left.
     _PSEUDONYMS: Final = """
@@ -68,9 +73,7 @@ class Neo4jVault:
 
     def subject_keys(self, subjects: Sequence[str]) -> dict[str, bytes]:
         """Return the wrapped data keys that still exist."""
-        with translated("reading the vault"), self._sessions() as session:
-            found = session.execute_read(lambda tx: tx.run(self._KEYS, subjects=list(subjects)).single(strict=True)[0])
-        return {subject: _joined(stored) for subject, stored in found}
+        return _keys(self._read(self._KEYS, subjects=list(subjects)))
 
     # An index of two properties is used only where the statement says something of both.
     _SEALED: Final = """
@@ -81,24 +84,35 @@ class Neo4jVault:
 
     def sealed(self, seqs: Sequence[int]) -> list[SealedValue]:
         """Return the sealed values of records."""
-        with translated("reading the vault"), self._sessions() as session:
-            found = session.execute_read(lambda tx: tx.run(self._SEALED, seqs=list(seqs)).single(strict=True)[0])
-        return [
-            SealedValue(seq, digest, subject, None if key is None else bytes(key), bytes(ciphertext))
-            for seq, digest, subject, key, ciphertext in found
-        ]
+        return list(map(_sealed, self._read(self._SEALED, seqs=list(seqs))))
 
-    _IDENTITIES: Final = """
-        UNWIND $pseudonyms AS pseudonym
-        MATCH (p:Pseudonym {pseudonym: pseudonym}) RETURN collect([p.pseudonym, p.identity])
+    # What was erased between the parts of this is absent from one of them, which opens nothing either.
+    _LOOK_UP: Final = """
+        CALL () {
+          UNWIND $seqs AS seq
+          MATCH (s:SealedValue) WHERE s.seq = seq AND s.digest >= ''
+          WITH s ORDER BY s.seq, s.digest
+          RETURN collect([s.seq, s.digest, s.subject, s.key, s.ciphertext]) AS values
+        }
+        CALL () {
+          UNWIND $pseudonyms AS pseudonym
+          MATCH (p:Pseudonym {pseudonym: pseudonym})
+          RETURN collect([p.pseudonym, p.identity]) AS identities
+        }
+        CALL (values) {
+          UNWIND $pseudonyms + [value IN values WHERE value[3] IS NULL | value[2]] AS subject
+          WITH DISTINCT subject
+          MATCH (k:SubjectKey {subject: subject})
+          RETURN collect([k.subject, properties(k)]) AS keys
+        }
+        RETURN [values, identities, keys]
     """
 
-    def identities(self, pseudonyms: Sequence[str]) -> dict[str, bytes]:
-        """Return the encrypted identities that still exist."""
-        asked = list(pseudonyms)
-        with translated("reading the vault"), self._sessions() as session:
-            found = session.execute_read(lambda tx: tx.run(self._IDENTITIES, pseudonyms=asked).single(strict=True)[0])
-        return {pseudonym: bytes(identity) for pseudonym, identity in found}
+    def look_up(self, seqs: Sequence[int], pseudonyms: Sequence[str]) -> Sealings:
+        """Return at once what opens the values of records, and who stands behind pseudonyms."""
+        values, identities, keys = self._read(self._LOOK_UP, seqs=list(seqs), pseudonyms=list(pseudonyms))
+        named = {pseudonym: bytes(identity) for pseudonym, identity in identities}
+        return Sealings(list(map(_sealed, values)), named, _keys(keys))
 
     _COPIES: Final = """
         MATCH (s:SealedValue) WHERE s.subject = $subject AND s.seq >= 0 AND s.key IS NULL
@@ -107,9 +121,7 @@ class Neo4jVault:
 
     def copies(self, subject: str) -> list[tuple[int, str]]:
         """Return (seq, digest) of every value sealed under a subject's own key."""
-        with translated("reading the vault"), self._sessions() as session:
-            found = session.execute_read(lambda tx: tx.run(self._COPIES, subject=subject).single(strict=True)[0])
-        return [(seq, digest) for seq, digest in found]
+        return [(seq, digest) for seq, digest in self._read(self._COPIES, subject=subject)]
 
     _PEOPLE: Final = """
         MATCH (p:Pseudonym) WHERE p.mac > $after
@@ -122,18 +134,11 @@ class Neo4jVault:
         """Yield everybody who is kept, a page at a time."""
         after = ""
         while True:
-            page = self._page(after)
+            page = self._read(self._PEOPLE, after=after, page=_PAGE)
             yield from map(_at_rest, page)
             if len(page) < _PAGE:
                 return
             after = page[-1][0]
-
-    def _page(self, after: str) -> list[list[Any]]:
-        with translated("reading the vault"), self._sessions() as session:
-            found: list[list[Any]] = session.execute_read(
-                lambda tx: tx.run(self._PEOPLE, after=after, page=_PAGE).single(strict=True)[0]
-            )
-        return found
 
     # Like for pseudonyms: what is there is left as it is, and then compared.
     _BRING: Final = """
@@ -171,7 +176,7 @@ class Neo4jVault:
                 )
 
     # Overwritten and committed first: a key that is deleted at once would be unlinked and left as it was.
-    _OVERWRITE_KEY: Final = "MATCH (k:SubjectKey {subject: $subject}) SET k += $nothing"
+    _OVERWRITE_KEY: Final = "MATCH (k:SubjectKey {subject: $subject}) SET k += $nothing, k.bytes = 0"
     _ERASE: Final = """
         OPTIONAL MATCH (s:SealedValue) WHERE s.subject = $subject AND s.seq >= 0 AND s.key IS NULL
         WITH s, s.digest AS digest ORDER BY s.seq, digest
@@ -194,9 +199,19 @@ class Neo4jVault:
         return digests
 
 
+def _sealed(found: Sequence[Any]) -> SealedValue:
+    seq, digest, subject, key, ciphertext = found
+    return SealedValue(seq, digest, subject, None if key is None else bytes(key), bytes(ciphertext))
+
+
+def _keys(found: Iterable[Sequence[Any]]) -> dict[str, bytes]:
+    keys = ((subject, _joined(stored)) for subject, stored in found)
+    return {subject: key for subject, key in keys if key is not None}
+
+
 def _at_rest(found: Sequence[Any]) -> PersonAtRest:
     mac, pseudonym, identity, key = found
-    return PersonAtRest(bytes.fromhex(mac), pseudonym, bytes(identity), None if key is None else _joined(key))
+    return PersonAtRest(bytes.fromhex(mac), pseudonym, bytes(identity), _joined(key))
 
 
 def _pieces(key: bytes) -> dict[str, int]:
@@ -207,6 +222,9 @@ def _pieces(key: bytes) -> dict[str, int]:
     }
 
 
-def _joined(stored: Mapping[str, int]) -> bytes:
+def _joined(stored: Mapping[str, int] | None) -> bytes | None:
+    """Return a key; None where there is none, or none any more because it is just being erased."""
+    if stored is None or not stored["bytes"]:
+        return None
     pieces = (stored[f"k{at}"].to_bytes(_PIECE, "big", signed=True) for at in range(_PIECES))
     return b"".join(pieces)[: stored["bytes"]]

@@ -93,6 +93,12 @@ _NEAR_DOWN: Final = """
       COLLECT { MATCH (n)<-[w:WITHDRAWN]-(o) WHERE w.seq <= $known RETURN [o.key, w.type, n.key, w.source] }
     ])
 """
+# Most nodes are declared to be the same as no other: that is told sooner than what leads from them.
+_HAVE_EQUALS: Final = """
+    UNWIND $starts AS start
+    MATCH (n:Entity {key: start}) WHERE n.seq <= $known
+    RETURN collect([n.key, EXISTS { (n)-[:SAME_AS]-() }])
+"""
 
 
 @dataclass(slots=True)
@@ -116,6 +122,11 @@ class _Seen:
             for row in self.ask(statement, **given, starts=starts, ahead=ahead):
                 self._take(row)
             starts = [key for key in starts if key not in self.edges]  # those that the bound left out
+        if starts and self.types == (_SAME_AS, _SAME_AS):
+            told = dict(self.ask(_HAVE_EQUALS, starts=starts, known=self.cut.known_at))
+            starts = [key for key, has_equals in told.items() if has_equals]
+            self.edges |= {key: [] for key in told.keys() - set(starts)}
+            self.same |= {key: [] for key in told.keys() - set(starts)}
         if starts:
             first, last = self.types
             types = [name for name, number in _TYPE.items() if first <= number <= last or number == _SAME_AS]

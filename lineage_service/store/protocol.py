@@ -169,10 +169,13 @@ class Walk:
 class PointQuery:
     """Which points: of ``subjects``, of one ``slot`` family (before the colon) and name.
 
-    At least one of subjects and slot is given. ``start`` and ``stop`` bound the order key, half-open.
+    At least one of subjects and slot is given. Of subjects, several ``slots`` may be asked for instead of one, and
+    instead of naming subjects one may give the ``beginning`` of their keys, with slots. ``start`` and ``stop`` bound
+    the order key, half-open.
 
-    ``newest_of_each``, for which both are given: of the points of one subject and one name that are within the bounds
-    and pass the cut, only the last. ``limit`` counts what is left. It costs what the names cost, not the points.
+    ``newest_of_each``, for which both are given: of the points of one slot of a subject and one name that are within
+    the bounds and pass the cut, only the last. ``limit`` counts what is left. It costs what the names cost, not the
+    points.
 
     Raises:
         ValueError: if what is needed is not given.
@@ -186,12 +189,23 @@ class PointQuery:
     limit: int | None = None
     newest_first: bool = False
     newest_of_each: bool = False
+    slots: Sequence[str] = ()
+    beginning: str | None = None
 
     def __post_init__(self) -> None:
-        if self.subjects is None and self.slot is None:
+        if self.beginning is not None and (self.subjects is not None or self.newest_of_each or not self.slots):
+            raise ValueError("the beginning of subjects is given with slots, and instead of subjects")
+        if self.subjects is None and self.beginning is None and self.slot is None:
             raise ValueError("name subjects, a slot, or both")
-        if self.newest_of_each and (self.subjects is None or self.slot is None):
+        if self.slots and ((self.subjects is None and self.beginning is None) or self.slot is not None):
+            raise ValueError("several slots are asked of subjects, and instead of a slot")
+        if self.newest_of_each and (self.subjects is None or not self.families):
             raise ValueError("the newest of each is asked of subjects and a slot")
+
+    @property
+    def families(self) -> list[str]:
+        """The slots asked for, each once; none means all."""
+        return list(dict.fromkeys(self.slots)) if self.slot is None else [self.slot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +272,11 @@ class Reader(Protocol):
     def seq_at(self, time: int) -> int:
         """Return the largest seq recorded at or before ``time`` (microseconds); -1 if none."""
 
-    def nodes(self, keys: Iterable[str], cut: Cut, *, every: bool = False) -> dict[str, NodeFacts]:
+    def nodes(self, keys: Iterable[str], cut: Cut, *, every: Iterable[str] = ()) -> dict[str, NodeFacts]:
         """Return the nodes known at the cut among ``keys``, with their property rows in order.
 
         Of rows of one node with the same registers, those between the first and the last that pass the cut may be
-        left out, because they change no register; with ``every`` none is.
+        left out, because they change no register; of the nodes among ``every`` none is.
         """
 
     def walk(
@@ -308,8 +322,8 @@ class Vault(Protocol):
     def sealed(self, seqs: Sequence[int]) -> list[SealedValue]:
         """Return the sealed values of records."""
 
-    def identities(self, pseudonyms: Sequence[str]) -> dict[str, bytes]:
-        """Return the encrypted identity behind each pseudonym that is not erased."""
+    def look_up(self, seqs: Sequence[int], pseudonyms: Sequence[str]) -> "Sealings":
+        """Return at once what opens the values of records, and who stands behind pseudonyms."""
 
     def erase(self, subject: str) -> list[str]:
         """Destroy a subject's data key and values; return the digests that can no longer be opened."""
@@ -330,6 +344,19 @@ class Vault(Protocol):
             StoreConflictError: if one of them is kept here otherwise (other pseudonym, identity or key); nobody was
                 brought.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Sealings:
+    """The sealed values of records by seq and digest, and what opens them and tells who people are.
+
+    ``identities`` are the encrypted identities of the pseudonyms asked for, ``keys`` the wrapped data keys of those and
+    of the subjects whose own key a value needs. What is erased is absent.
+    """
+
+    values: list[SealedValue]
+    identities: dict[str, bytes]
+    keys: dict[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Reading snapshots of the embedded store. Each statement stands above the method that runs it."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -40,7 +40,8 @@ _ALONE_BELOW: Final = {int(edge) for edge in Edge} - {edge for start, edge, _ in
 """Types of edges whose upper (lower) ends are of kinds of which no two can be declared to be the same."""
 
 
-def _array(values: Iterable[Any]) -> str:
+def array(values: Iterable[Any]) -> str:
+    """Return values as the one parameter that a statement reads by ``json_each``."""
     return orjson.dumps(list(values)).decode()
 
 
@@ -112,7 +113,7 @@ class SqliteReader:
 
     def numbered(self, seqs: Iterable[int]) -> list[StoredRecord]:
         """Return records by number."""
-        return [StoredRecord(*row) for row in self._connection.execute(self._NUMBERED, (_array(set(seqs)),))]
+        return [StoredRecord(*row) for row in self._connection.execute(self._NUMBERED, (array(set(seqs)),))]
 
     _CITED: Final = """
         SELECT r.seq, r.leaf, r.time FROM json_each(?) j CROSS JOIN record r ON r.seq = j.value ORDER BY r.seq
@@ -120,7 +121,7 @@ class SqliteReader:
 
     def cited(self, seqs: Iterable[int]) -> list[tuple[int, bytes, int]]:
         """Return (seq, leaf hash, recorded time) of records, without their bytes."""
-        return self._connection.execute(self._CITED, (_array(seqs),)).fetchall()
+        return self._connection.execute(self._CITED, (array(seqs),)).fetchall()
 
     _TIME_OF: Final = "SELECT time FROM record WHERE seq = ?"
 
@@ -162,16 +163,17 @@ class SqliteReader:
            AND q.seq <= ?2 AND q.ord < ?3 ORDER BY q.ord DESC LIMIT 1))
     """
 
-    def nodes(self, keys: Iterable[str], cut: Cut, *, every: bool = False) -> dict[str, NodeFacts]:
+    def nodes(self, keys: Iterable[str], cut: Cut, *, every: Iterable[str] = ()) -> dict[str, NodeFacts]:
         """Return known nodes with their property rows in order, repeats passed over where there are many."""
-        found = self._connection.execute(self._NODES, (_array(keys), cut.known_at)).fetchall()
+        found = self._connection.execute(self._NODES, (array(keys), cut.known_at)).fetchall()
         rows: dict[int, list[PropertyRow]] = {row[0]: [] for row in found}
-        crowded = set() if every else self._crowded(rows)
+        whole = set(every)
+        crowded = self._crowded(node for node, key, _ in found if key not in whole)
         bounds = (cut.known_at, _stop_of(cut))
-        usual = _array(node for node in rows if node not in crowded)
+        usual = array(node for node in rows if node not in crowded)
         said = self._connection.execute(self._PROPERTIES, (usual, *bounds)).fetchall()
         if crowded:
-            said += self._connection.execute(self._FIRST_AND_LAST, (_array(crowded), *bounds))
+            said += self._connection.execute(self._FIRST_AND_LAST, (array(crowded), *bounds))
         said.sort(key=_BY_NODE_AND_ORDER)
         read: dict[str, Any] = {}  # what many records say of one node is read once
         for node, order, seq, text in said:
@@ -182,7 +184,7 @@ class SqliteReader:
         return {key: NodeFacts(key, seq, rows[node]) for node, key, seq in found}
 
     def _crowded(self, nodes: Iterable[int]) -> set[int]:
-        return {row[0] for row in self._connection.execute(self._CROWDED, (_array(nodes), _CROWD))}
+        return {row[0] for row in self._connection.execute(self._CROWDED, (array(nodes), _CROWD))}
 
     # One level of a walk. SAME_AS counts whatever as_of is; withdrawn assertions do not count.
     _STEP_UP: Final = """
@@ -204,7 +206,7 @@ class SqliteReader:
         self, starts: Mapping[str, int], direction: Direction, types: tuple[int, int], depth: int, limit: int, cut: Cut
     ) -> Walk:
         """Follow edges level by level; each node is expanded once, at its least distance."""
-        ids = {row[0]: starts[row[1]] for row in self._connection.execute(self._NODES, (_array(starts), cut.known_at))}
+        ids = {row[0]: starts[row[1]] for row in self._connection.execute(self._NODES, (array(starts), cut.known_at))}
         step, far, alone = (self._STEP_UP, 2, _ALONE_ABOVE) if direction == "up" else (self._STEP_DOWN, 0, _ALONE_BELOW)
         found: list[tuple[int, ...]] = []
         same: dict[tuple[int, ...], tuple[int, ...]] = {}
@@ -219,7 +221,7 @@ class SqliteReader:
             frontier = self._with_equals(nodes, level, distances, unlike, same, cut)
             if level >= depth:
                 continue
-            rows = self._connection.execute(step, (_array(frontier), *types, cut.known_at, cut.as_of)).fetchall()
+            rows = self._connection.execute(step, (array(frontier), *types, cut.known_at, cut.as_of)).fetchall()
             found += rows
             unlike.update([row[far] for row in rows if row[1] in alone])
             if reached := {row[far] for row in rows}.difference(distances):
@@ -257,7 +259,7 @@ class SqliteReader:
             settled += pending
             asked, pending = pending - unlike, set()
             for step in (self._STEP_UP, self._STEP_DOWN) if asked else ():
-                for row in self._connection.execute(step, (_array(asked), *bounds)):
+                for row in self._connection.execute(step, (array(asked), *bounds)):
                     same[row[:4]] = row
                     pending.update((row[0], row[2]))
             pending.difference_update(distances)
@@ -266,7 +268,7 @@ class SqliteReader:
     _KEYS: Final = "SELECT n.id, n.key FROM json_each(?) j CROSS JOIN node n ON n.id = j.value"
 
     def _keys(self, ids: Iterable[int]) -> dict[int, str]:
-        return dict(self._connection.execute(self._KEYS, (_array(ids),)).fetchall())
+        return dict(self._connection.execute(self._KEYS, (array(ids),)).fetchall())
 
     _FIND: Final = """
         SELECT key FROM node WHERE key >= ? AND key < ? AND key > ? AND kind = ? AND seq <= ? ORDER BY key LIMIT ?
@@ -283,24 +285,31 @@ class SqliteReader:
         WHERE p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
     """
     # The plus signs keep the planner on the primary key: by slot and order it would read every subject.
-    _POINTS_OF_SLOT: Final = """
+    _POINTS_OF_SLOTS: Final = """
         SELECT j.key, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value
-        FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN point p ON p.subject = s.id
-        WHERE p.slot = ?6 AND +p.ord >= ?2 AND +p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
+        FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN json_each(?6) k
+        CROSS JOIN point p ON p.subject = s.id AND p.slot = k.value
+        WHERE +p.ord >= ?2 AND +p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
+    """
+    _POINTS_UNDER: Final = """
+        SELECT s.id, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value
+        FROM node s CROSS JOIN json_each(?6) k CROSS JOIN point p ON p.subject = s.id AND p.slot = k.value
+        WHERE s.key >= ?1 AND s.key < ?1 || ?7
+          AND +p.ord >= ?2 AND +p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
     """
     # Jumps from each name to the next, and takes the last point of it that passes.
     _NEWEST_OF_EACH: Final = """
-        WITH RECURSIVE named(place, subject, name) AS (
-          SELECT j.key, s.id, (SELECT min(p.name) FROM point p WHERE p.subject = s.id AND p.slot = ?6)
-          FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value
+        WITH RECURSIVE named(place, subject, slot, name) AS (
+          SELECT j.key, s.id, k.value, (SELECT min(p.name) FROM point p WHERE p.subject = s.id AND p.slot = k.value)
+          FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN json_each(?6) k
           UNION ALL
-          SELECT m.place, m.subject,
-            (SELECT min(p.name) FROM point p WHERE p.subject = m.subject AND p.slot = ?6 AND p.name > m.name)
+          SELECT m.place, m.subject, m.slot,
+            (SELECT min(p.name) FROM point p WHERE p.subject = m.subject AND p.slot = m.slot AND p.name > m.name)
           FROM named m WHERE m.name IS NOT NULL)
         SELECT m.place, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value
-        FROM named m CROSS JOIN point p ON p.subject = m.subject AND p.slot = ?6 AND p.name = m.name
+        FROM named m CROSS JOIN point p ON p.subject = m.subject AND p.slot = m.slot AND p.name = m.name
         WHERE (?5 IS NULL OR m.name = ?5) AND (p.ord, p.n) = (
-          SELECT q.ord, q.n FROM point q WHERE q.subject = m.subject AND q.slot = ?6 AND q.name = m.name
+          SELECT q.ord, q.n FROM point q WHERE q.subject = m.subject AND q.slot = m.slot AND q.name = m.name
           AND q.ord >= ?2 AND q.ord < ?3 AND q.seq <= ?4 ORDER BY q.ord DESC, q.n DESC LIMIT 1)
     """
     _POINTS_IN_SLOT: Final = """
@@ -321,6 +330,10 @@ class SqliteReader:
         bounds = (query.start, stop, cut.known_at, query.name)
         if query.subjects is not None:
             return self._points_of(query.subjects, query, bounds)
+        if query.beginning is not None:
+            given = (query.beginning, *bounds, array(query.families), _AFTER_ALL_TEXT)
+            under = self._connection.execute(self._POINTS_UNDER, given).fetchall()
+            return self._merged(under, query, self._keys({row[0] for row in under}))
         limit = _NO_LIMIT if query.limit is None else query.limit
         statement = self._POINTS_IN_SLOT_NEWEST if query.newest_first else self._POINTS_IN_SLOT
         rows = self._connection.execute(statement, (limit, *bounds, query.slot))
@@ -331,12 +344,17 @@ class SqliteReader:
     ) -> list[Point]:
         """Return points of subjects; each subject's lie together, so they are merged into one order here."""
         keys = list(dict.fromkeys(subjects))
-        if query.slot is None:
-            rows = self._connection.execute(self._POINTS_OF, (_array(keys), *bounds))
-        elif query.newest_of_each:
-            rows = self._connection.execute(self._NEWEST_OF_EACH, (_array(keys), *bounds, query.slot))
+        if not query.families:
+            rows = self._connection.execute(self._POINTS_OF, (array(keys), *bounds))
         else:
-            rows = self._connection.execute(self._POINTS_OF_SLOT, (_array(keys), *bounds, query.slot))
+            statement = self._NEWEST_OF_EACH if query.newest_of_each else self._POINTS_OF_SLOTS
+            rows = self._connection.execute(statement, (array(keys), *bounds, array(query.families)))
+        return self._merged(rows, query, keys)
+
+    def _merged(
+        self, rows: Iterable[tuple[Any, ...]], query: PointQuery, keys: Mapping[int, str] | Sequence[str]
+    ) -> list[Point]:
+        """Return the points of rows in order; ``keys`` gives the subject of each by its first field."""
         found = sorted(rows, key=_BY_ORDER, reverse=query.newest_first)[: query.limit]
         actors = self._keys({row[6] for row in found if row[6] is not None})
         values = orjson.loads(f"[{','.join([row[7] for row in found])}]")
@@ -366,7 +384,7 @@ class SqliteReader:
     def payloads(self, digests: Iterable[str]) -> list[Payload]:
         """Return raw payloads by digest."""
         asked = list(dict.fromkeys(digests))
-        return [Payload(*row) for row in self._connection.execute(self._PAYLOADS, (_array(asked),))]
+        return [Payload(*row) for row in self._connection.execute(self._PAYLOADS, (array(asked),))]
 
 
 def _stop_of(cut: Cut) -> bytes:

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 from typing import Final
 
-import orjson
-
 from graph_schema.sealing import Person
 from lineage_service.errors import StoreConflictError
-from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue
+from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue, Sealings
 from lineage_service.store.sqlite_errors import translated
+from lineage_service.store.sqlite_reader import array
 
 _PAGE: Final = 1000
 
@@ -67,7 +66,7 @@ class SqliteVault:
     def subject_keys(self, subjects: Sequence[str]) -> dict[str, bytes]:
         """Return the wrapped data keys that still exist."""
         with self._reading() as connection:
-            return dict(connection.execute(self._KEYS, (orjson.dumps(list(subjects)).decode(),)).fetchall())
+            return dict(connection.execute(self._KEYS, (array(subjects),)).fetchall())
 
     _SEALED: Final = """
         SELECT s.seq, s.digest, s.subject, s.key, s.ciphertext
@@ -77,17 +76,21 @@ class SqliteVault:
     def sealed(self, seqs: Sequence[int]) -> list[SealedValue]:
         """Return the sealed values of records."""
         with self._reading() as connection:
-            rows = connection.execute(self._SEALED, (orjson.dumps(list(seqs)).decode(),)).fetchall()
+            rows = connection.execute(self._SEALED, (array(seqs),)).fetchall()
         return [SealedValue(*row) for row in rows]
 
     _IDENTITIES: Final = """
         SELECT p.pseudonym, p.identity FROM json_each(?) j CROSS JOIN person p ON p.pseudonym = j.value
     """
 
-    def identities(self, pseudonyms: Sequence[str]) -> dict[str, bytes]:
-        """Return the encrypted identities that still exist."""
+    def look_up(self, seqs: Sequence[int], pseudonyms: Sequence[str]) -> Sealings:
+        """Return what opens the values of records, and who people are; the lock keeps erasing out meanwhile."""
         with self._reading() as connection:
-            return dict(connection.execute(self._IDENTITIES, (orjson.dumps(list(pseudonyms)).decode(),)).fetchall())
+            values = [SealedValue(*row) for row in connection.execute(self._SEALED, (array(seqs),))]
+            identities = dict(connection.execute(self._IDENTITIES, (array(pseudonyms),)).fetchall())
+            subjects = {*pseudonyms, *(value.subject for value in values if value.key is None)}
+            keys = dict(connection.execute(self._KEYS, (array(subjects),)).fetchall())
+        return Sealings(values, identities, keys)
 
     _COPIES: Final = "SELECT seq, digest FROM sealed WHERE subject = ? AND key IS NULL ORDER BY seq, digest"
 

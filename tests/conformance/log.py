@@ -189,9 +189,9 @@ def records_of(store: Store, query: RecordQuery | None = None) -> list[StoredRec
 
 
 def nodes_of(store: Store, *keys: str, cut: Cut = NOW, every: bool = False) -> dict[str, NodeFacts]:
-    """Return nodes."""
+    """Return nodes; with ``every`` with all rows of all of them."""
     with store.read() as reader:
-        return reader.nodes(keys, cut, every=every)
+        return reader.nodes(keys, cut, every=keys if every else ())
 
 
 def registers_of(store: Store, key: str, cut: Cut = NOW) -> list[object]:

@@ -1,5 +1,7 @@
 """Points are found by subject and slot, in the order of what happened, each as it was set."""
 
+import dataclasses
+
 import pytest
 
 from graph_schema import names
@@ -173,6 +175,64 @@ def test_a_late_point_lands_where_it_belongs(store: Store) -> None:
     assert values_of(store, PointQuery(slot="stage", limit=1, newest_first=True), Cut(25, 9)) == ["b"]
 
 
+def test_several_slots_of_subjects_come_in_one_order(store: Store) -> None:
+    Log(store).write(
+        point(4, MODEL, "alias:a", 4),
+        point(1, MODEL, "stage", 1),
+        point(3, OTHER_MODEL, "alias:b", 3),
+        point(2, OTHER_MODEL, "swept:x", 2),
+        point(5, run(1), "stage", 5),
+    )
+    slots = ("alias", "stage", "alias", "nothing")
+    assert values_of(store, of(MODEL, OTHER_MODEL, slots=slots)) == [1, 3, 4]
+    assert values_of(store, of(MODEL, OTHER_MODEL, slots=slots, limit=2, newest_first=True)) == [4, 3]
+    assert values_of(store, of(MODEL, OTHER_MODEL, slots=slots, name="b")) == [3]
+    assert values_of(store, of(MODEL, slots=("alias",))) == values_of(store, of(MODEL, slot="alias")) == [4]
+
+
+def test_points_of_all_subjects_whose_keys_begin_alike_come_in_one_order(store: Store) -> None:
+    Log(store).write(
+        point(3, names.model("prod", "credit é"), "alias:a", 3),
+        point(2, MODEL, "stage", 2),
+        point(1, MODEL, "alias:b", 1),
+        point(4, MODEL, "state", 4),
+        point(5, OTHER_MODEL, "stage", 5),
+        point(6, names.model("prod", "credi"), "stage", 6),
+    )
+
+    def under(beginning: str, **bounds: object) -> list[object]:
+        return values_of(store, PointQuery(beginning=beginning, slots=("stage", "alias"), **bounds))  # type: ignore[arg-type]
+
+    assert under(MODEL) == [1, 2, 3]
+    assert under(MODEL, limit=2, newest_first=True) == [3, 2]
+    assert under(MODEL, name="b") == [1]
+    assert under(MODEL, start=after_instant(1), stop=after_instant(2)) == [2]
+    assert under("model:") == [1, 2, 3, 5, 6]
+    assert under("model:q") == []
+
+
+def test_points_after_the_cut_are_not_found_by_how_their_subjects_begin(store: Store) -> None:
+    log = Log(store)
+    log.write(point(10, MODEL, "stage", 10))
+    log.write(point(5, MODEL, "stage", 5), point(20, MODEL, "stage", 20))
+    query = PointQuery(beginning=MODEL, slots=("stage",))
+    assert values_of(store, query) == [5, 10, 20]
+    assert values_of(store, query, Cut(10, 9)) == [5, 10]
+    assert values_of(store, query, Cut(EVER, 0)) == [10]
+
+
+def test_the_beginning_of_subjects_is_given_with_slots_and_instead_of_subjects(store: Store) -> None:
+    for bounds in ({}, {"slot": "alias"}, {"slots": ("a",), "subjects": [MODEL]}, {"slots": ("a",), "slot": "b"}):
+        with pytest.raises(ValueError, match="slot"):
+            points_of(store, PointQuery(beginning=MODEL, **bounds))
+
+
+def test_several_slots_are_asked_of_subjects_and_instead_of_a_slot(store: Store) -> None:
+    for bounds in ({}, {"slot": "alias"}, {"slot": "alias", "subjects": [MODEL]}):
+        with pytest.raises(ValueError, match="slot"):
+            points_of(store, PointQuery(slots=("stage",), **bounds))
+
+
 # ------------------------------------------------------------------------------------------------- the newest of each
 
 
@@ -234,6 +294,24 @@ def test_the_newest_of_each_is_the_newest_within_the_range(store: Store) -> None
     Log(store).write(*(point(at, MODEL, f"alias:{at % 2}", at) for at in range(1, 9)))
     assert values_of(store, newest(MODEL, start=after_instant(1), stop=after_instant(5))) == [4, 5]
     assert values_of(store, newest(MODEL, start=after_instant(7))) == [8]
+
+
+def test_the_newest_of_each_is_the_one_of_each_of_several_slots(store: Store) -> None:
+    said = (("alias:a", 1), ("alias:a", 3), ("tag:a", 2), ("tag:a", 4), ("tag:b", 5), ("stage", 6))
+    Log(store).write(*(point(at, MODEL, slot, at) for slot, at in said))
+    both = of(MODEL, OTHER_MODEL, slots=("alias", "tag"), newest_of_each=True)
+    assert values_of(store, both) == [3, 4, 5]
+    assert values_of(store, dataclasses.replace(both, name="a")) == [3, 4]
+
+
+def test_the_newest_of_each_of_very_many_names_is_complete(store: Store) -> None:
+    count = 80
+    Log(store).write(
+        *(point(at, MODEL, f"alias:{at % count:03}", at) for at in range(2 * count)),
+        *(point(at, OTHER_MODEL, f"tag:{at % count:03}", at) for at in range(2 * count, 4 * count)),
+    )
+    both = of(MODEL, OTHER_MODEL, slots=("alias", "tag"), newest_of_each=True)
+    assert values_of(store, both) == [*range(count, 2 * count), *range(3 * count, 4 * count)]
 
 
 def test_a_limit_counts_the_newest_of_each_in_the_order_asked_for(store: Store) -> None:

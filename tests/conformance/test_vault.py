@@ -7,7 +7,7 @@ import pytest
 
 from graph_schema.sealing import Person
 from lineage_service.errors import StoreConflictError
-from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue, Store, Vault
+from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue, Sealings, Store, Vault
 from tests.conformance.kinds import Place
 from tests.conformance.log import Log, mention, records_of, run
 
@@ -41,7 +41,7 @@ def test_somebody_new_gets_the_pseudonym_prepared(store: Store) -> None:
     vault = store.vault()
     assert allocate(vault, [ANNA, BEN]) == {ANNA: "p_anna1", BEN: "p_ben1"}
     assert vault.subject_keys(["p_anna1", "p_ben1"]) == {"p_anna1": b"key of anna 1", "p_ben1": b"key of ben 1"}
-    assert vault.identities(["p_anna1"]) == {"p_anna1": b"identity anna 1"}
+    assert vault.look_up([], ["p_anna1"]).identities == {"p_anna1": b"identity anna 1"}
 
 
 def test_a_pseudonym_stays(store: Store) -> None:
@@ -49,7 +49,7 @@ def test_a_pseudonym_stays(store: Store) -> None:
     allocate(vault, [ANNA])
     assert allocate(vault, [ANNA, BEN], "2") == {ANNA: "p_anna1", BEN: "p_ben2"}
     assert vault.subject_keys(["p_anna2"]) == {}
-    assert vault.identities(["p_anna2"]) == {}
+    assert vault.look_up([], ["p_anna2"]).identities == {}
 
 
 def test_a_pseudonym_outlives_the_process(place: Place) -> None:
@@ -110,6 +110,20 @@ def test_sealed_values_are_found_by_record(store: Store) -> None:
     assert vault.sealed([]) == []
 
 
+def test_what_opens_values_and_tells_who_people_are_is_found_at_once(store: Store) -> None:
+    vault = store.vault()
+    allocate(vault, [ANNA, BEN])
+    rows = [sealed(0, "d0", "p_anna1"), sealed(1, "d1", "run:a", b"own"), sealed(1, "d2", "p_ben1", None, b"\x00\xff")]
+    Log(store).write(mention(1, run("a")), mention(2, run("b")), sealed=rows)
+    anna, ben = b"key of anna 1", b"key of ben 1"
+    assert vault.look_up([1, 99], ["p_anna1", "p_nobody"]) == Sealings(
+        rows[1:], {"p_anna1": b"identity anna 1"}, {"p_anna1": anna, "p_ben1": ben}
+    )
+    assert vault.look_up([1, 0], []) == Sealings(rows, {}, {"p_anna1": anna, "p_ben1": ben})
+    assert vault.look_up([], ["p_ben1", "p_ben1"]) == Sealings([], {"p_ben1": b"identity ben 1"}, {"p_ben1": ben})
+    assert vault.look_up([], []) == Sealings([], {}, {})
+
+
 def test_copies_are_the_values_of_one_subject(store: Store) -> None:
     rows = [sealed(0, "b", "p_anna1"), sealed(1, "a", "p_anna1"), sealed(1, "c", "p_ben1"), sealed(0, "d", "x", b"k")]
     Log(store).write(mention(1, run("a")), mention(2, run("b")), sealed=rows)
@@ -129,7 +143,7 @@ def test_erasing_destroys_key_identity_and_values(store: Store) -> None:
     Log(store).write(mention(1, run("a")), sealed=[sealed(0, "d1", "p_anna1")])
     vault.erase("p_anna1")
     assert vault.subject_keys(["p_anna1"]) == {}
-    assert vault.identities(["p_anna1"]) == {}
+    assert vault.look_up([], ["p_anna1"]).identities == {}
     assert vault.sealed([0]) == []
     assert vault.copies("p_anna1") == []
 
@@ -143,7 +157,7 @@ def test_erasing_leaves_others_and_the_record(store: Store) -> None:
     vault.erase("p_anna1")
     assert vault.sealed([0]) == [kept]
     assert vault.subject_keys(["p_ben1"]) == {"p_ben1": b"key of ben 1"}
-    assert vault.identities(["p_ben1"]) == {"p_ben1": b"identity ben 1"}
+    assert vault.look_up([], ["p_ben1"]).identities == {"p_ben1": b"identity ben 1"}
     assert records_of(store) == before
 
 
@@ -157,7 +171,7 @@ def test_somebody_erased_who_comes_back_is_somebody_new(store: Store) -> None:
 def test_erasing_a_stranger_erases_nothing(store: Store) -> None:
     allocate(store.vault(), [ANNA])
     assert store.vault().erase("p_nobody") == []
-    assert store.vault().identities(["p_anna1"]) != {}
+    assert store.vault().look_up([], ["p_anna1"]).identities != {}
 
 
 def at_rest(person: Person, mark: str = "1") -> PersonAtRest:
@@ -193,7 +207,7 @@ def test_people_who_are_brought_are_kept_as_they_were(store: Store) -> None:
         vault.bring(people[first : first + 500])
     assert list(vault.people()) == people
     assert vault.subject_keys(["p_7"]) == {"p_7": people[7].key}
-    assert vault.identities(["p_7"]) == {"p_7": people[7].identity}
+    assert vault.look_up([], ["p_7"]).identities == {"p_7": people[7].identity}
 
 
 def test_people_can_be_brought_again_and_nobody_is_brought_twice(store: Store) -> None:

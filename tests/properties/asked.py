@@ -129,8 +129,11 @@ def read_round(reader: Reader, inquiry: Inquiry) -> None:
     cut, keys, known = inquiry.cut, inquiry.keys, inquiry.known
     bounds = after_instant(inquiry.between[0] - 1), after_instant(inquiry.between[1])
     reader.nodes([*known, names.run("nobody")], cut)
-    reader.nodes(known, cut, every=True)
+    reader.nodes(known, cut, every=known[::2])
     reader.points(PointQuery(subjects=known), cut)
+    reader.points(PointQuery(subjects=known, slots=("state", "stage", "alias")), cut)
+    reader.points(PointQuery(subjects=known, slots=("covered", "alias"), newest_of_each=True), cut)
+    reader.points(PointQuery(beginning="model_version:", slots=("stage", "existence")), cut)
     reader.points(PointQuery(subjects=known, slot="state", newest_first=True, limit=3), cut)
     reader.points(PointQuery(subjects=known, slot="written", start=bounds[0], stop=bounds[1]), cut)
     reader.points(PointQuery(subjects=known, slot="alias", name=ALIASES[0], limit=2), cut)

@@ -73,8 +73,8 @@ def normal(told: Told) -> Any:
     if told.name == "walk":
         return sorted(told.answer.distances.items()), sorted(told.answer.assertions), told.answer.limited
     if told.name == "nodes":
-        every = told.named.get("every", False)
-        return {key: (node.seq, _rows(node, every=every)) for key, node in told.answer.items()}
+        whole = set(told.named.get("every", ()))
+        return {key: (node.seq, _rows(node, every=key in whole)) for key, node in told.answer.items()}
     if told.name == "points":
         return _points(told.answer, told.arguments[0].limit)
     return told.answer

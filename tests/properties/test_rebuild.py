@@ -185,5 +185,5 @@ def test_the_state_root_has_a_leaf_for_each_entity_by_itself_in_the_order_of_key
 def hash_alone(reader: Reader, key: str, kind: Kind, cut: Cut) -> bytes:
     walk = reader.walk({key: 0}, "up", (min(Edge).value, max(Edge).value), 1, 10**6, cut)
     edges = [found for found in walk.assertions if found.start == key]
-    facts = reader.nodes([key], cut, every=True)[key]
+    facts = reader.nodes([key], cut, every=[key])[key]
     return entity_hash(kind, facts, edges, reader.points(PointQuery(subjects=[key]), cut))

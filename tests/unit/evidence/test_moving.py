@@ -180,7 +180,7 @@ def test_what_was_erased_stays_erased(hut: Places, tmp_path: Path) -> None:
     for place in (server, back):
         assert kept(place) == kept(mine.database)
         with contextlib.closing(open_store(place, writing=False)) as store:
-            assert store.vault().identities([gone.pseudonym]) == {}
+            assert store.vault().look_up([], [gone.pseudonym]).identities == {}
             assert store.vault().subject_keys([gone.pseudonym]) == {}
             assert store.vault().copies(gone.pseudonym) == []
 

@@ -42,7 +42,7 @@ def test_a_statement_seeks_and_never_scans_a_table(connection: sqlite3.Connectio
 
 
 def test_points_of_a_subject_are_found_by_the_subject_and_not_by_the_slot(connection: sqlite3.Connection) -> None:
-    plan = plan_of(connection, SqliteReader._POINTS_OF_SLOT)
+    plan = plan_of(connection, SqliteReader._POINTS_OF_SLOTS)
     assert any("PRIMARY KEY (subject=? AND slot=?" in line for line in plan), plan
 
 
