@@ -63,7 +63,9 @@ class Slots:
             points = self._points(self._with_undated(members), "stage")
         own: dict[Thing, list[Point]] = {}
         for point in points:
-            own.setdefault(self._thing(self._named(point.subject, point)), []).append(point)
+            thing = self._thing(self._named(point.subject, point))
+            if thing in things:  # a name without a creation time may mean others too, which were not read in full
+                own.setdefault(thing, []).append(point)
         keys = {key for thing in own for key in thing}
         deletions = self._deletions(keys)
         models = {model_of(key) for key in keys}

@@ -5,14 +5,13 @@ one row with a list, because the server takes longer to hand over a row than to 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
 from operator import itemgetter
 from typing import Any, Final
 
 import neo4j
 import orjson
 
-from graph_schema.changes import after_instant
+from lineage_service.store.neo4j_points import points, stop_of, subjects
 from lineage_service.store.neo4j_walk import walk
 from lineage_service.store.protocol import (
     Cut,
@@ -31,11 +30,7 @@ from lineage_service.store.protocol import (
 _NO_LIMIT: Final = 2**62
 _CROWD: Final = 16
 """Repeats of one node that are read as they are; of a node with more, most are passed over."""
-_NEXT_TEXT: Final = "\0"
-"""A text with this at its end is the next of all texts."""
 _RECORDS_A_ROW: Final = 16
-_JUMPS: Final = 32
-"""Names that are looked up one by one before the points of all others are read."""
 
 
 class Neo4jReader:
@@ -182,7 +177,7 @@ class Neo4jReader:
         cut = self._within(cut)
         asked = list(dict.fromkeys(keys))
         found = self._one(
-            self._NODES, keys=asked, known=cut.known_at, stop=_stop_of(cut), every=list(every), crowd=_CROWD
+            self._NODES, keys=asked, known=cut.known_at, stop=stop_of(cut), every=list(every), crowd=_CROWD
         ) if asked else []
         read: dict[str, Mapping[str, Any]] = {}  # what many records say of one node is read once
         facts: dict[str, NodeFacts] = {}
@@ -213,123 +208,13 @@ class Neo4jReader:
         found: list[str] = self._one(self._FIND, prefix=prefix, after=after or "", kind=kind, known=known, limit=limit)
         return found
 
-    _POINTS_OF: Final = """
-        UNWIND $subjects AS subject
-        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-        WHERE p.subject = subject AND p.slot >= '' AND p.name >= '' AND p.ord >= $start AND p.ord < $stop
-          AND p.seq <= $known
-        RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
-    """
-    _POINTS_OF_SLOTS: Final = """
-        UNWIND $subjects AS subject
-        UNWIND $slots AS slot
-        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-        WHERE p.subject = subject AND p.slot = slot AND p.name >= '' AND p.ord >= $start AND p.ord < $stop
-          AND p.seq <= $known
-        RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
-    """
-    _POINTS_OF_NAME: Final = """
-        UNWIND $subjects AS subject
-        UNWIND $slots AS slot
-        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-        WHERE p.subject = subject AND p.slot = slot AND p.name = $name AND p.ord >= $start AND p.ord < $stop
-          AND p.seq <= $known
-        RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
-    """
-    _POINTS_UNDER: Final = """
-        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-        WHERE p.subject STARTS WITH $beginning AND p.slot >= '' AND p.name >= '' AND p.ord >= $start AND p.ord < $stop
-          AND p.slot IN $slots AND p.seq <= $known AND ($name IS NULL OR p.name = $name)
-        RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
-    """
-    _POINTS_IN_SLOT: Final = """
-        MATCH (p:Point) USING INDEX p:Point(slot, ord)
-        WHERE p.slot = $slot AND p.ord >= $start AND p.ord < $stop AND p.seq <= $known
-          AND ($name IS NULL OR p.name = $name)
-        WITH p ORDER BY p.slot, p.ord, p.n LIMIT $limit
-        RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
-    """
-    _POINTS_IN_SLOT_NEWEST: Final = """
-        MATCH (p:Point) USING INDEX p:Point(slot, ord)
-        WHERE p.slot = $slot AND p.ord >= $start AND p.ord < $stop AND p.seq <= $known
-          AND ($name IS NULL OR p.name = $name)
-        WITH p ORDER BY p.slot DESC, p.ord DESC, p.n DESC LIMIT $limit
-        RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
-    """
-
     def points(self, query: PointQuery, cut: Cut) -> list[Point]:
-        """Return points in order."""
-        cut = self._within(cut)
-        stop = _stop_of(cut) if query.stop is None else min(_stop_of(cut), query.stop.hex())
-        bounds = {"start": query.start.hex(), "stop": stop, "known": cut.known_at, "name": query.name}
-        if query.subjects is not None:
-            return self._points_of(list(dict.fromkeys(query.subjects)), query, bounds)
-        if query.beginning is not None:
-            rows = self._one(self._POINTS_UNDER, **bounds, beginning=query.beginning, slots=query.families)
-            return _in_order(rows, query)
-        limit = _NO_LIMIT if query.limit is None else query.limit
-        statement = self._POINTS_IN_SLOT_NEWEST if query.newest_first else self._POINTS_IN_SLOT
-        return [_point(row) for row in self._one(statement, **bounds, slot=query.slot, limit=limit)]
+        """Return points in order; see ``neo4j_points``."""
+        return points(self._one, query, self._within(cut))
 
-    def _points_of(self, subjects: list[str], query: PointQuery, bounds: dict[str, Any]) -> list[Point]:
-        """Return points of subjects; each subject's lie together, so they are merged into one order here."""
-        if not subjects:
-            return []
-        if not query.families:
-            rows = self._one(self._POINTS_OF, **bounds, subjects=subjects)
-        elif query.newest_of_each:
-            rows = self._newest_of_each(product(subjects, query.families), bounds)
-        else:
-            statement = self._POINTS_OF_SLOTS if query.name is None else self._POINTS_OF_NAME
-            rows = self._one(statement, **bounds, subjects=subjects, slots=query.families)
-        return _in_order(rows, query)
-
-    # From each place on: the next name, whether others follow, and the last point of it that passes, if one does.
-    _NEXT_NAMES: Final = """
-        UNWIND $places AS place
-        CALL (place) {
-          MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-          WHERE p.subject = place[0] AND p.slot = place[1] AND p.name >= place[2] AND p.ord >= ''
-          RETURN p.name AS next ORDER BY p.subject, p.slot, p.name LIMIT 1
-        }
-        RETURN collect([place[0], place[1], next,
-          EXISTS {
-            MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-            WHERE p.subject = place[0] AND p.slot = place[1] AND p.name > next AND p.ord >= '' },
-          COLLECT {
-            MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-            WHERE p.subject = place[0] AND p.slot = place[1] AND p.name = next AND p.ord >= $start AND p.ord < $stop
-              AND p.seq <= $known
-            RETURN [p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value]
-            ORDER BY p.subject DESC, p.slot DESC, p.name DESC, p.ord DESC, p.n DESC LIMIT 1 }
-        ])
-    """
-    _FROM_NAMES: Final = """
-        UNWIND $places AS place
-        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
-        WHERE p.subject = place[0] AND p.slot = place[1] AND p.name >= place[2] AND p.ord >= $start AND p.ord < $stop
-          AND p.seq <= $known
-        RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
-    """
-
-    def _newest_of_each(self, slots: Iterable[tuple[str, str]], bounds: dict[str, Any]) -> list[list[Any]]:
-        """Return each name's last point: jumping from name to name while they are few, else by reading the rest.
-
-        A jump, which all slots take together, is a way to the server: one with very many names costs less when its
-        points are read.
-        """
-        only = bounds["name"]
-        places = [[subject, slot, only or ""] for subject, slot in slots]
-        found: list[list[Any]] = []
-        for _ in range(_JUMPS):
-            rows = self._one(self._NEXT_NAMES, **bounds, places=places)
-            if only is not None:
-                return [point for row in rows if row[2] == only for point in row[4]]
-            found += [point for row in rows for point in row[4]]
-            places = [[subject, slot, name + _NEXT_TEXT] for subject, slot, name, more, _ in rows if more]
-            if not places:
-                return found
-        return found + _last_of_each(self._one(self._FROM_NAMES, **bounds, places=places))
+    def subjects(self, slot: str, start: bytes, stop: bytes | None, cut: Cut) -> list[str]:
+        """Return whose points of a slot lie between two order keys."""
+        return subjects(self._one, slot, start, stop, self._within(cut))
 
     _HASHES: Final = """
         MATCH (r:Record) WHERE r.log = 'main' AND r.seq >= $first AND r.seq < $stop
@@ -366,23 +251,3 @@ class Neo4jReader:
 
 def _record(row: neo4j.Record | list[Any]) -> StoredRecord:
     return StoredRecord(row[0], bytes(row[1]), row[2].encode())
-
-
-def _stop_of(cut: Cut) -> str:
-    """Return the first order key after the cut's instant, as hex."""
-    return after_instant(cut.as_of).hex()
-
-
-def _last_of_each(rows: list[list[Any]]) -> list[list[Any]]:
-    """Return of each name of a slot the row that is last by order key and number."""
-    return list({tuple(row[:3]): row for row in sorted(rows, key=itemgetter(3, 4))}.values())
-
-
-def _in_order(rows: list[list[Any]], query: PointQuery) -> list[Point]:
-    rows.sort(key=itemgetter(3, 4), reverse=query.newest_first)
-    return [_point(row) for row in rows[: query.limit]]
-
-
-def _point(row: list[Any]) -> Point:
-    subject, slot, name, order, n, seq, actor, value = row
-    return Point(subject, f"{slot}:{name}" if name else slot, bytes.fromhex(order), n, seq, actor, orjson.loads(value))

@@ -296,6 +296,9 @@ class Reader(Protocol):
     def points(self, query: PointQuery, cut: Cut) -> list[Point]:
         """Return points by order key, oldest first unless asked otherwise."""
 
+    def subjects(self, slot: str, start: bytes, stop: bytes | None, cut: Cut) -> list[str]:
+        """Return whose points of a slot lie between two order keys (half-open) and pass the cut, in key order."""
+
     def hashes(self, first: int, stop: int) -> list[bytes]:
         """Return the leaf hashes of a half-open range of records."""
 

@@ -1,7 +1,7 @@
 """Reading snapshots of the embedded store. Each statement stands above the method that runs it."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any, Final
 
@@ -25,14 +25,13 @@ from lineage_service.store.protocol import (
     StoredRecord,
     Walk,
 )
+from lineage_service.store.sqlite_points import SqlitePoints
+from lineage_service.store.sqlite_values import AFTER_ALL_TEXT, array, keys_of, stop_of
 
 _NO_LIMIT: Final = 2**62
-_BY_ORDER: Final = itemgetter(3, 4)
 _BY_NODE_AND_ORDER: Final = itemgetter(0, 1)
 _CROWD: Final = 16
 """Property rows of one node that are read as they are; of a node with more, repeats are passed over."""
-_LAST_ORDER: Final = b"\xff" * 9
-_AFTER_ALL_TEXT: Final = "\U0010ffff"
 _SAME_AS: Final = int(Edge.SAME_AS)
 _HAVE_EQUALS: Final = {kind for start, edge, end in TRIPLES if edge == Edge.SAME_AS for kind in (start, end)}
 _ALONE_ABOVE: Final = {int(edge) for edge in Edge} - {edge for _, edge, end in TRIPLES if end in _HAVE_EQUALS}
@@ -40,16 +39,12 @@ _ALONE_BELOW: Final = {int(edge) for edge in Edge} - {edge for start, edge, _ in
 """Types of edges whose upper (lower) ends are of kinds of which no two can be declared to be the same."""
 
 
-def array(values: Iterable[Any]) -> str:
-    """Return values as the one parameter that a statement reads by ``json_each``."""
-    return orjson.dumps(list(values)).decode()
-
-
 class SqliteReader:
     """The Reader of protocol.py on one connection inside a read transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._points = SqlitePoints(connection)
 
     _HEAD: Final = "SELECT size, last, time, frontier, fold_version, mac FROM head"
 
@@ -169,7 +164,7 @@ class SqliteReader:
         rows: dict[int, list[PropertyRow]] = {row[0]: [] for row in found}
         whole = set(every)
         crowded = self._crowded(node for node, key, _ in found if key not in whole)
-        bounds = (cut.known_at, _stop_of(cut))
+        bounds = (cut.known_at, stop_of(cut))
         usual = array(node for node in rows if node not in crowded)
         said = self._connection.execute(self._PROPERTIES, (usual, *bounds)).fetchall()
         if crowded:
@@ -231,7 +226,7 @@ class SqliteReader:
             for node in nodes:
                 distances.setdefault(node, level)
         found = [row for row in found if row[1] != _SAME_AS] + list(same.values())
-        keys = self._keys({*distances, *{row[4] for row in found}})
+        keys = keys_of(self._connection, {*distances, *{row[4] for row in found}})
         return Walk(
             {keys[node]: distance for node, distance in distances.items()},
             [Assertion(keys[r[0]], r[1], keys[r[2]], r[3], keys[r[4]], r[5], r[6], r[7]) for r in found],
@@ -265,103 +260,22 @@ class SqliteReader:
             pending.difference_update(distances)
         return settled
 
-    _KEYS: Final = "SELECT n.id, n.key FROM json_each(?) j CROSS JOIN node n ON n.id = j.value"
-
-    def _keys(self, ids: Iterable[int]) -> dict[int, str]:
-        return dict(self._connection.execute(self._KEYS, (array(ids),)).fetchall())
-
     _FIND: Final = """
         SELECT key FROM node WHERE key >= ? AND key < ? AND key > ? AND kind = ? AND seq <= ? ORDER BY key LIMIT ?
     """
 
     def find(self, kind: int, prefix: str, after: str | None, limit: int, cut: Cut) -> list[str]:
         """Return keys by prefix, in key order."""
-        bounds = (prefix, prefix + _AFTER_ALL_TEXT, after or "", kind, cut.known_at, limit)
+        bounds = (prefix, prefix + AFTER_ALL_TEXT, after or "", kind, cut.known_at, limit)
         return [row[0] for row in self._connection.execute(self._FIND, bounds)]
 
-    _POINTS_OF: Final = """
-        SELECT j.key, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value
-        FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN point p ON p.subject = s.id
-        WHERE p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
-    """
-    # The plus signs keep the planner on the primary key: by slot and order it would read every subject.
-    _POINTS_OF_SLOTS: Final = """
-        SELECT j.key, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value
-        FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN json_each(?6) k
-        CROSS JOIN point p ON p.subject = s.id AND p.slot = k.value
-        WHERE +p.ord >= ?2 AND +p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
-    """
-    _POINTS_UNDER: Final = """
-        SELECT s.id, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value
-        FROM node s CROSS JOIN json_each(?6) k CROSS JOIN point p ON p.subject = s.id AND p.slot = k.value
-        WHERE s.key >= ?1 AND s.key < ?1 || ?7
-          AND +p.ord >= ?2 AND +p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
-    """
-    # Jumps from each name to the next, and takes the last point of it that passes.
-    _NEWEST_OF_EACH: Final = """
-        WITH RECURSIVE named(place, subject, slot, name) AS (
-          SELECT j.key, s.id, k.value, (SELECT min(p.name) FROM point p WHERE p.subject = s.id AND p.slot = k.value)
-          FROM json_each(?1) j CROSS JOIN node s ON s.key = j.value CROSS JOIN json_each(?6) k
-          UNION ALL
-          SELECT m.place, m.subject, m.slot,
-            (SELECT min(p.name) FROM point p WHERE p.subject = m.subject AND p.slot = m.slot AND p.name > m.name)
-          FROM named m WHERE m.name IS NOT NULL)
-        SELECT m.place, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value
-        FROM named m CROSS JOIN point p ON p.subject = m.subject AND p.slot = m.slot AND p.name = m.name
-        WHERE (?5 IS NULL OR m.name = ?5) AND (p.ord, p.n) = (
-          SELECT q.ord, q.n FROM point q WHERE q.subject = m.subject AND q.slot = m.slot AND q.name = m.name
-          AND q.ord >= ?2 AND q.ord < ?3 AND q.seq <= ?4 ORDER BY q.ord DESC, q.n DESC LIMIT 1)
-    """
-    _POINTS_IN_SLOT: Final = """
-        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
-        FROM point p INDEXED BY point_by_slot CROSS JOIN node s ON s.id = p.subject LEFT JOIN node a ON a.id = p.actor
-        WHERE p.slot = ?6 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
-        ORDER BY p.ord, p.n LIMIT ?1
-    """
-    _POINTS_IN_SLOT_NEWEST: Final = """
-        SELECT s.key, p.slot, p.name, p.ord, p.n, p.seq, a.key, p.value
-        FROM point p INDEXED BY point_by_slot CROSS JOIN node s ON s.id = p.subject LEFT JOIN node a ON a.id = p.actor
-        WHERE p.slot = ?6 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
-        ORDER BY p.ord DESC, p.n DESC LIMIT ?1
-    """
     def points(self, query: PointQuery, cut: Cut) -> list[Point]:
         """Return points in order."""
-        stop = min(_stop_of(cut), query.stop or _LAST_ORDER)
-        bounds = (query.start, stop, cut.known_at, query.name)
-        if query.subjects is not None:
-            return self._points_of(query.subjects, query, bounds)
-        if query.beginning is not None:
-            given = (query.beginning, *bounds, array(query.families), _AFTER_ALL_TEXT)
-            under = self._connection.execute(self._POINTS_UNDER, given).fetchall()
-            return self._merged(under, query, self._keys({row[0] for row in under}))
-        limit = _NO_LIMIT if query.limit is None else query.limit
-        statement = self._POINTS_IN_SLOT_NEWEST if query.newest_first else self._POINTS_IN_SLOT
-        rows = self._connection.execute(statement, (limit, *bounds, query.slot))
-        return [_point(row) for row in rows]
+        return self._points.points(query, cut)
 
-    def _points_of(
-        self, subjects: Iterable[str], query: PointQuery, bounds: tuple[bytes, bytes, int, str | None]
-    ) -> list[Point]:
-        """Return points of subjects; each subject's lie together, so they are merged into one order here."""
-        keys = list(dict.fromkeys(subjects))
-        if not query.families:
-            rows = self._connection.execute(self._POINTS_OF, (array(keys), *bounds))
-        else:
-            statement = self._NEWEST_OF_EACH if query.newest_of_each else self._POINTS_OF_SLOTS
-            rows = self._connection.execute(statement, (array(keys), *bounds, array(query.families)))
-        return self._merged(rows, query, keys)
-
-    def _merged(
-        self, rows: Iterable[tuple[Any, ...]], query: PointQuery, keys: Mapping[int, str] | Sequence[str]
-    ) -> list[Point]:
-        """Return the points of rows in order; ``keys`` gives the subject of each by its first field."""
-        found = sorted(rows, key=_BY_ORDER, reverse=query.newest_first)[: query.limit]
-        actors = self._keys({row[6] for row in found if row[6] is not None})
-        values = orjson.loads(f"[{','.join([row[7] for row in found])}]")
-        return [
-            Point(keys[subject], f"{slot}:{name}" if name else slot, order, n, seq, actors.get(actor), value)
-            for (subject, slot, name, order, n, seq, actor, _), value in zip(found, values, strict=True)
-        ]
+    def subjects(self, slot: str, start: bytes, stop: bytes | None, cut: Cut) -> list[str]:
+        """Return whose points of a slot lie between two order keys."""
+        return self._points.subjects(slot, start, stop, cut)
 
     _HASHES: Final = "SELECT leaf FROM record WHERE seq >= ? AND seq < ? ORDER BY seq"
 
@@ -385,13 +299,3 @@ class SqliteReader:
         """Return raw payloads by digest."""
         asked = list(dict.fromkeys(digests))
         return [Payload(*row) for row in self._connection.execute(self._PAYLOADS, (array(asked),))]
-
-
-def _stop_of(cut: Cut) -> bytes:
-    """Return the first order key after the cut's instant."""
-    return (cut.as_of + 1).to_bytes(8, "big")
-
-
-def _point(row: tuple[Any, ...]) -> Point:
-    subject, slot, name, order, n, seq, actor, value = row
-    return Point(subject, f"{slot}:{name}" if name else slot, order, n, seq, actor, orjson.loads(value))

@@ -8,7 +8,7 @@ from graph_schema import names
 from graph_schema.changes import after_instant, order_key
 from graph_schema.fold.people import person_key
 from lineage_service.store.protocol import Cut, Point, PointQuery, Store
-from tests.conformance.log import EVER, MLFLOW, Log, event_id, fact, mention, point, points_of, run, values_of
+from tests.conformance.log import EVER, MLFLOW, NOW, Log, event_id, fact, mention, point, points_of, run, values_of
 
 MODEL, OTHER_MODEL = names.model("prod", "credit"), names.model("prod", "churn")
 ANNA = person_key("p_anna")
@@ -225,6 +225,23 @@ def test_the_beginning_of_subjects_is_given_with_slots_and_instead_of_subjects(s
     for bounds in ({}, {"slot": "alias"}, {"slots": ("a",), "subjects": [MODEL]}, {"slots": ("a",), "slot": "b"}):
         with pytest.raises(ValueError, match="slot"):
             points_of(store, PointQuery(beginning=MODEL, **bounds))
+
+
+def test_whose_points_lie_in_a_slot_is_told_once_each_and_within_the_bounds_and_the_cut(store: Store) -> None:
+    log = Log(store)
+    log.write(point(30, MODEL, "stage", 1), point(10, OTHER_MODEL, "stage", 2), point(20, MODEL, "stage", 3))
+    log.write(point(15, run(1), "stage", 4), point(40, run(2), "alias:stage", 5))
+
+    def whose(start: bytes = b"", stop: bytes | None = None, cut: Cut = NOW) -> list[str]:
+        with store.read() as reader:
+            return reader.subjects("stage", start, stop, cut)
+
+    assert whose() == [OTHER_MODEL, MODEL, run(1)]
+    assert whose(after_instant(14), after_instant(20)) == [MODEL, run(1)]
+    assert whose(after_instant(20)) == [MODEL]
+    assert whose(cut=Cut(EVER, 2)) == [OTHER_MODEL, MODEL]
+    assert whose(cut=Cut(15, 9)) == [OTHER_MODEL, run(1)]
+    assert whose(after_instant(30)) == []
 
 
 def test_several_slots_are_asked_of_subjects_and_instead_of_a_slot(store: Store) -> None:

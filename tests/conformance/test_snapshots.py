@@ -39,6 +39,7 @@ READS: dict[str, Callable[[Reader], object]] = {
     "walk": lambda reader: walk_in(reader, RUN),
     "find": lambda reader: reader.find(int(Kind.DATASET_VERSION), "", None, PLENTY, NOW),
     "points": lambda reader: reader.points(PointQuery(subjects=[RUN]), NOW),
+    "subjects": lambda reader: reader.subjects("state", b"", None, NOW),
     "hashes": lambda reader: reader.hashes(0, PLENTY),
     "payloads": lambda reader: reader.payloads(["aa" * 32]),
 }

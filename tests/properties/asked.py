@@ -138,6 +138,7 @@ def read_round(reader: Reader, inquiry: Inquiry) -> None:
     reader.points(PointQuery(subjects=known, slot="written", start=bounds[0], stop=bounds[1]), cut)
     reader.points(PointQuery(subjects=known, slot="alias", name=ALIASES[0], limit=2), cut)
     reader.points(PointQuery(slot="stage", start=bounds[0], stop=bounds[1]), cut)
+    reader.subjects("stage", *bounds, cut)
     reader.points(PointQuery(slot="live", newest_first=True, limit=2), cut)
     reader.points(PointQuery(slot="alias", name=ALIASES[0], limit=2), cut)
     for way in WAYS:

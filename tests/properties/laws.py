@@ -5,6 +5,7 @@ from typing import Any
 
 from graph_schema import names, times
 from lineage_service.queries.asking import Asking
+from lineage_service.queries.movements import movements, subjects_moved
 from lineage_service.queries.provenance import impact, provenance
 from lineage_service.store.protocol import END_OF_TIME, Cut
 from tests.properties.product import Product, everything, known_keys, stored, target_of
@@ -82,6 +83,16 @@ def reach_law(history: list[Sent], step: int, depth: int) -> None:
                 assert {node: shown["distance"] for node, shown in near["nodes"].items()} == kept
                 among = [edge for edge in far["edges"] if edge["from"] in kept and edge["to"] in kept]
                 assert near["edges"] == among
+
+
+def portion_law(history: list[Sent], as_of: int, swept: bool) -> None:
+    """What moved is told the same, whether all is read together or one model at a time."""
+    records = records_of(history)
+    with stored(records) as store, store.read() as reader:
+        cut = Cut(as_of, len(records) - 1)
+        subjects = subjects_moved(Asking(reader, cut), b"", None, swept=swept)
+        together, apart = (list(movements(Asking(reader, cut), subjects, size)) for size in (10**6, 1))
+        assert sorted(apart, key=repr) == sorted(together, key=repr)
 
 
 def _of_closure(found: Product, key: str) -> dict[str, Any]:

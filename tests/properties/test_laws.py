@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from graph_schema import names
 from tests.properties.histories import END, cuts, histories
-from tests.properties.laws import cut_law, lateness_law, meaning_law, order_law, reach_law
+from tests.properties.laws import cut_law, lateness_law, meaning_law, order_law, portion_law, reach_law
 from tests.properties.records import Sent
 from tests.properties.stories import DATA, RAW, fact, raw, run
 
@@ -50,6 +50,14 @@ def test_a_closure_that_goes_less_far_shows_the_same_as_far_as_it_goes(
     history: list[Sent], step: int, depth: int
 ) -> None:
     reach_law(history, step, depth)
+
+
+@settings(max_examples=300)
+@given(histories(), AS_OF, st.booleans())
+def test_what_moved_is_told_the_same_whether_read_together_or_a_model_at_a_time(
+    history: list[Sent], as_of: int, swept: bool
+) -> None:
+    portion_law(history, as_of, swept)
 
 
 def test_a_reader_that_names_its_version_elsewhere_is_no_reader_of_an_unnamed_one() -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from lineage_service.store.sqlite import SqliteStore
+from lineage_service.store.sqlite_points import SqlitePoints
 from lineage_service.store.sqlite_reader import SqliteReader
 from lineage_service.store.sqlite_vault import SqliteVault
 
 STATEMENTS = {
     f"{cls.__name__}.{name}": text
-    for cls in (SqliteReader, SqliteVault)
+    for cls in (SqliteReader, SqlitePoints, SqliteVault)
     for name, text in vars(cls).items()
     if isinstance(text, str) and re.match(r"\s*(SELECT|DELETE|UPDATE)", text)
 }
@@ -42,12 +43,12 @@ def test_a_statement_seeks_and_never_scans_a_table(connection: sqlite3.Connectio
 
 
 def test_points_of_a_subject_are_found_by_the_subject_and_not_by_the_slot(connection: sqlite3.Connection) -> None:
-    plan = plan_of(connection, SqliteReader._POINTS_OF_SLOTS)
+    plan = plan_of(connection, SqlitePoints._POINTS_OF_SLOTS)
     assert any("PRIMARY KEY (subject=? AND slot=?" in line for line in plan), plan
 
 
 def test_the_newest_point_of_each_name_is_found_by_seeks_alone(connection: sqlite3.Connection) -> None:
-    plan = plan_of(connection, SqliteReader._NEWEST_OF_EACH)
+    plan = plan_of(connection, SqlitePoints._NEWEST_OF_EACH)
     of_points = [line for line in plan if " p " in line or " q " in line]
     assert [line.partition("PRIMARY KEY ")[2] for line in of_points] == [
         "(subject=? AND slot=?)",
