@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from graph_schema.fold import FOLD_VERSION
 from lineage_service.errors import IntegrityError, StoreConflictError, StoreUnavailableError
 from lineage_service.evidence.groups import Group, Watch, ahead, groups, paged
@@ -88,21 +90,27 @@ def rebuild_in_place(
         for group in groups(paged(reader, 0, head.size, size), size):
             end = group.head_after(end, head.fold_version)
             meter.add(len(group.records) * _CHECKING)
-        if replace(end, mac=head.mac) != head:
-            raise IntegrityError(
-                "the ledger's head is not that of its records: run `lineage verify`; nothing was changed"
-            )
+        _require_same(end, head, "nothing was changed")
         _restate(store, seal.on(replace(head, fold_version=UNFOLDED)))
         forget(meter.part(head.size * _FORGETTING))
-        with ahead(groups(paged(reader, 0, head.size, size), size)) as coming:
+        end = EMPTY_HEAD
+        with ahead(groups(paged(reader, 0, head.size, size), size, read=orjson.loads)) as coming:
             for group in coming:
                 with store.begin() as transaction:
                     transaction.head([])
                     transaction.apply(group.changes)
+                end = group.head_after(end, head.fold_version)
                 meter.add(len(group.records) * _FOLDING)
+        _require_same(end, head, "the graph is not whole")
     whole = seal.on(replace(head, fold_version=FOLD_VERSION))
     _restate(store, whole)
     return whole
+
+
+def _require_same(end: Head, head: Head, done: str) -> None:
+    """Require that the records read, which end so, are all those that the head speaks of."""
+    if replace(end, mac=head.mac) != head:
+        raise IntegrityError(f"the ledger's head is not that of its records: run `lineage verify`; {done}")
 
 
 def _restate(store: Store, head: Head) -> None:

@@ -27,14 +27,14 @@ from lineage_service.store.neo4j_migrations import migrate_neo4j, require_migrat
 from lineage_service.store.neo4j_reader import Neo4jReader
 from lineage_service.store.neo4j_rows import Known, Rows
 from lineage_service.store.neo4j_vault import Neo4jVault
-from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Observer, Payload, SealedValue
+from lineage_service.store.protocol import UNFOLDED, Head, KnownReceipt, NewRecord, Observer, Payload, SealedValue
 
 _LOCK_SECONDS: Final = 30.0
 _SETTLE_SECONDS: Final = 5.0
 _KEPT: Final = ("tiles", "sealed", "payloads")
 _FEW: Final = 100
 _GROWTH: Final = 16
-"""How many records a log has when the server should plan anew what writes, and how many times more the next time."""
+"""Of how many records there is a graph when the server should plan anew what writes, and how many times more next."""
 
 
 class Neo4jStore:
@@ -49,6 +49,7 @@ class Neo4jStore:
         self._observer = observer
         self._known = Known()
         self._settled = 0
+        self._anew = 0
         self._planned_for = _FEW
         self._closing = threading.Lock()
         self._open_readers = 0
@@ -61,7 +62,7 @@ class Neo4jStore:
                 self._version = require_version(session)
                 require_migrated(session)
                 if writing:
-                    self._planned_for = max(Neo4jTransaction.warm_up(session) * _GROWTH, _FEW)
+                    self._planned_for = _to_be_planned_at(Neo4jTransaction.warm_up(session))
         except BaseException:
             self._driver.close()
             raise
@@ -137,20 +138,27 @@ class Neo4jStore:
                 transaction.end()
         self._known.take(transaction.rows)
         self._settle(transaction.size)
+        if not transaction.folds_anew:
+            self._anew = 0
+            return
+        if self._anew == 0:
+            self._planned_for = _FEW  # however long the log is, its graph begins anew
+        self._anew += transaction.rows.folded
 
     def _settle(self, size: int) -> None:
         """Note that everything below ``size`` is visible as a whole."""
         self._settled = max(self._settled, size)
 
     def _plan_anew(self, session: neo4j.Session) -> None:
-        """Have the statement that writes planned anew once the log has grown much since.
+        """Have the statement that writes planned anew once the graph has grown much since.
 
         Planned while the database was empty, it looks for an edge among all relationships there are: that costs little
-        then, and minutes for a large group later. The server plans anew by itself, but not within ten seconds, which
-        is long while a ledger is copied.
+        then, and minutes for a large group later. The server would plan anew by itself, but not within ten seconds,
+        which is long while a ledger is copied; and just when a graph was emptied, to be folded anew.
         """
-        if self._settled >= self._planned_for:
-            self._planned_for = self._settled * _GROWTH
+        grown = self._anew or self._settled
+        if grown >= self._planned_for:
+            self._planned_for = _to_be_planned_at(grown)
             Neo4jTransaction.warm_up(session, anew=True)
 
     def _require_open(self) -> None:
@@ -245,6 +253,14 @@ class Neo4jStore:
             self._driver.close()
 
 
+def _to_be_planned_at(size: int) -> int:
+    """Return of how many records there will be a graph, when one of ``size`` grows, at the next planning."""
+    planned = _FEW
+    while planned <= size:
+        planned *= _GROWTH
+    return planned
+
+
 def connect(address: Address) -> neo4j.Driver:
     """Return a driver; it connects when it is first used."""
     return neo4j.GraphDatabase.driver(
@@ -309,6 +325,11 @@ class Neo4jTransaction:
         self._settle(self.size)  # the lock is ours, so whoever wrote before us is done
         return self._found, {known[0]: KnownReceipt(*known[1:]) for known in row[1]}
 
+    @property
+    def folds_anew(self) -> bool:
+        """Whether the graph of this log is not whole yet: what it holds has nothing to do with the log's size."""
+        return self._found is not None and self._found.fold_version == UNFOLDED and bool(self.rows.folded)
+
     def _require_head(self) -> Head:
         if self._found is None:
             raise StoreConflictError("a transaction begins with head(): nothing was recorded")
@@ -348,7 +369,7 @@ class Neo4jTransaction:
             raise StoreConflictError("the head was moved already; nothing was recorded: run `lineage verify`")
         self._head = head
 
-    _WRITE: Final = """
+    _STATEMENT: Final = """
         CALL () {
           UNWIND $p.nodes AS r
           MERGE (n:Entity {key: r[0]})
@@ -417,7 +438,9 @@ class Neo4jTransaction:
         SET h.state = coalesce($p.state, h.state), h.before = coalesce($p.before, h.before),
             h.size = coalesce($p.size, h.size)
     """
-    _WRITE_PLANNED_ANEW: Final = f"CYPHER replan=force {_WRITE}"
+    # When it is planned is decided by ``_plan_anew``. Both begin alike, or the server would keep a plan of each.
+    _WRITE: Final = f"CYPHER replan=skip {_STATEMENT}"
+    _WRITE_PLANNED_ANEW: Final = f"CYPHER replan=force {_STATEMENT}"
 
     def commit(self) -> None:
         """Write everything by one statement and make it durable; one that never took the lock has nothing to do."""

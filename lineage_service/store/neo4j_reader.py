@@ -31,6 +31,7 @@ _NO_LIMIT: Final = 2**62
 _CROWD: Final = 16
 """Repeats of one node that are read as they are; of a node with more, most are passed over."""
 _RECORDS_A_ROW: Final = 16
+_RECORDS_A_WAY: Final = 1024
 
 
 class Neo4jReader:
@@ -57,9 +58,13 @@ class Neo4jReader:
         """Return the newest signed checkpoint stored."""
         return self._note
 
+    # A few in each row: a row takes the driver longer than what stands in it, and all in one may be too large.
     _RECORDS: Final = """
-        MATCH (r:Record) WHERE r.log = 'main' AND r.seq >= $first AND r.seq < $stop
-        RETURN r.seq, r.leaf, r.body ORDER BY r.log, r.seq LIMIT $limit
+        UNWIND $parts AS part
+        RETURN COLLECT {
+          MATCH (r:Record) WHERE r.log = 'main' AND r.seq >= part[0] AND r.seq < part[1]
+          RETURN [r.seq, r.leaf, r.body] ORDER BY r.log, r.seq
+        }
     """
     _RECORDS_OF_TYPE: Final = """
         MATCH (r:Record) WHERE r.type = $type AND r.seq >= $first AND r.seq < $stop
@@ -77,21 +82,28 @@ class Neo4jReader:
 
     def records(self, query: RecordQuery) -> Iterator[StoredRecord]:
         """Yield records by ascending seq."""
-        bounds = {
-            "first": query.first,
-            "stop": min(_NO_LIMIT if query.stop is None else query.stop, self._head.size),
-            "limit": _NO_LIMIT if query.limit is None else query.limit,
-        }
+        stop = self._head.size if query.stop is None else min(query.stop, self._head.size)
+        limit = _NO_LIMIT if query.limit is None else query.limit
+        if query.type is None and query.actor is None:
+            yield from self._range(query.first, min(stop, query.first + limit))
+            return
+        bounds = {"first": query.first, "stop": stop, "limit": limit}
         if query.type is not None and query.actor is not None:
             rows = self._transaction.run(self._RECORDS_OF_BOTH, bounds, actor=query.actor, type=query.type)
         elif query.type is not None:
             rows = self._transaction.run(self._RECORDS_OF_TYPE, bounds, type=query.type)
-        elif query.actor is not None:
-            rows = self._transaction.run(self._RECORDS_OF_ACTOR, bounds, actor=query.actor)
         else:
-            rows = self._transaction.run(self._RECORDS, bounds)
+            rows = self._transaction.run(self._RECORDS_OF_ACTOR, bounds, actor=query.actor)
         for row in rows:
             yield _record(row)
+
+    def _range(self, first: int, stop: int) -> Iterator[StoredRecord]:
+        """Yield the records of a range: those that are there, if one is missing."""
+        for begin in range(first, stop, _RECORDS_A_WAY):
+            end = min(begin + _RECORDS_A_WAY, stop)
+            parts = [[at, min(at + _RECORDS_A_ROW, end)] for at in range(begin, end, _RECORDS_A_ROW)]
+            for row in self._transaction.run(self._RECORDS, parts=parts):
+                yield from map(_record, row[0])
 
     _BY_SEQ: Final = "MATCH (r:Record {log: 'main', seq: $seq}) RETURN r.seq, r.leaf, r.body"
     _BY_ID: Final = "MATCH (r:Record {id: $id}) RETURN r.seq, r.leaf, r.body"
@@ -104,7 +116,6 @@ class Neo4jReader:
             row = self._transaction.run(self._BY_ID, id=seq).single()
         return None if row is None or row[0] >= self._head.size else _record(row)
 
-    # A few in each row: a row takes the driver longer than what stands in it, and all in one may be too large.
     _NUMBERED: Final = """
         UNWIND $parts AS seqs
         RETURN COLLECT {

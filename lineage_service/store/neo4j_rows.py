@@ -54,10 +54,11 @@ class Known:
 
 @dataclass(slots=True)
 class Rows:
-    """The rows of one group; ``first`` is the number of the first record that they come from."""
+    """The rows of one group; ``first`` is the number of the first of the ``folded`` records that they come from."""
 
     known: Known
     first: int = 0
+    folded: int = 0
     nodes: list[list[Any]] = field(default_factory=list)
     records: list[list[Any]] = field(default_factory=list)
     said: list[list[Any]] = field(default_factory=list)
@@ -76,6 +77,7 @@ class Rows:
     def fold(self, changes: Sequence[tuple[int, Changes]]) -> None:
         """Take in what records do to the graph, in ascending order of their seq."""
         self.first = changes[0][0] if changes else 0
+        self.folded += len(changes)
         for seq, change in changes:
             order = change.order.hex()
             for key in change.nodes:
