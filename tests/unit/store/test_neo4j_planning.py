@@ -50,7 +50,8 @@ def looks_at_all(session: neo4j.Session) -> bool:
     Neo4jTransaction.warm_up(session)
     session.run("CALL db.stats.stop('QUERIES')").consume()
     told = [row["data"] for row in session.run("CALL db.stats.retrieve('QUERIES')")]
-    [plan] = [one["queryExecutionPlan"] for one in told if one["query"] == Neo4jTransaction._WRITE and one["invocations"]]
+    told = [one for one in told if one["query"] == Neo4jTransaction._WRITE and one["invocations"]]
+    [plan] = [one["queryExecutionPlan"] for one in told]
     return LOOKS_AT_ALL in str(plan)
 
 
