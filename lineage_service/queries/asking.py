@@ -53,7 +53,7 @@ class Asking:
         if seq not in self.records:
             stored = self.reader.record(seq)
             if stored is None:
-                raise UnknownThingError(f"there is no record {seq}")
+                raise _gone(seq)
             self._take_in(stored)
         return self.records[seq]
 
@@ -130,7 +130,7 @@ class Asking:
         told = self.reader.cited(seqs - self.leaves.keys() | {self.cut.known_at})
         leaves = self.leaves | {seq: leaf for seq, leaf, _ in told}
         if missing := seqs - leaves.keys():
-            raise IntegrityError(f"record {min(missing)} is gone, and an answer rests on it: run `lineage verify`")
+            raise _gone(min(missing))
         known_time = next((time for seq, _, time in told if seq == self.cut.known_at), 0)
         return {seq: leaves[seq] for seq in sorted(seqs)}, known_time
 
@@ -140,6 +140,10 @@ class Asking:
             for seq in cited
             if seq in self.records and not understands(self.records[seq])
         ]
+
+
+def _gone(seq: int) -> IntegrityError:
+    return IntegrityError(f"record {seq} is gone, and an answer rests on it: run `lineage verify`")
 
 
 def asking_of(

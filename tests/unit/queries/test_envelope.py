@@ -1,6 +1,8 @@
 """What stands around a value: coverage, completeness, gaps, both times, evidence."""
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from graph_schema import times
 from graph_schema.events import parse_event
 from graph_schema.events.archive import SourceRegistered, SourceRetired
-from lineage_service.errors import InputError, UnknownThingError
+from lineage_service.errors import InputError, IntegrityError, UnknownThingError
 from lineage_service.ledger.checkpoint import open_checkpoint
 from lineage_service.ledger.note import parse_vkey
 from lineage_service.queries.asking import Asking, Opener, asking_of
@@ -100,6 +102,25 @@ def asked(
         return deployments(
             asking, DeploymentFilter(model="credit", start=None if start is None else times.parse_time(start))
         )
+
+
+def affected(house: House) -> Any:
+    """Ask what rests on a version of a dataset."""
+    with house.log.store.read() as reader:
+        asking = asking_of(reader, as_of=None, known_at=None, tz="UTC", now=NOW)
+        return impact(asking, "dataset_version:s3://lake::raw@1")
+
+
+@pytest.mark.parametrize("ask", [asked, affected])
+def test_an_answer_that_rests_on_a_record_that_is_gone_is_refused(house: House, ask: Callable[[House], Any]) -> None:
+    fact = {"run": "r1", "inputs": [{"namespace": "s3://lake", "name": "raw", "version": "1"}]}
+    house.tell("run.observed", "09:00:00", fact)
+    assert ask(house).evidence
+    with closing(sqlite3.connect(house.log.places.file)) as connection, connection:
+        connection.execute("DROP TRIGGER record_keeps_all")
+        connection.execute("DELETE FROM record WHERE type IN ('stage.transitioned', 'run.observed')")
+    with pytest.raises(IntegrityError, match=r"record \d+ is gone, and an answer rests on it: run `lineage verify`"):
+        ask(house)
 
 
 def test_without_a_registered_source_no_answer_is_complete(house: House) -> None:
