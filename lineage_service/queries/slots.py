@@ -29,20 +29,21 @@ _Place = tuple[str, str, bytes]
 """Target, model, order key."""
 
 _OF_VERSIONS = ("stage", "existence")
-_TOGETHER = (_OF_VERSIONS, ("swept", "generation", "alias"), ("live", "mode", "traffic"))
-"""Slots of versions, of models and of targets: whoever asks for one of a subject will ask for its others."""
+_TOGETHER = (_OF_VERSIONS, ("swept", "generation", "alias"), ("live",), ("mode", "traffic"))
+"""Slots of versions, of models and of targets: whoever asks for one of these of a subject will ask for the others."""
 _DELETED = frozenset({"deleted"})
 _GONE = frozenset({"deleted", "renamed"})
 
 
 @dataclass(slots=True)
 class Slots:
-    """Reads slots at one cut; what it looked up once it keeps. A subject is a version, a model or a target."""
+    """Reads slots at one cut; what it looked up once it keeps."""
 
     asking: Asking
     names: VersionNames = field(init=False)
     sightings: Sightings = field(init=False)
-    _read: dict[str, dict[str, list[Point]]] = field(default_factory=dict)
+    _read: dict[tuple[str, str], list[Point]] = field(default_factory=dict)
+    """Points by subject and slot, without its name."""
 
     def __post_init__(self) -> None:
         self.names = VersionNames(self.asking)
@@ -51,7 +52,7 @@ class Slots:
     def take_in(self, model: str, versions: Iterable[str]) -> None:
         """Read at once what will be asked about all versions there are of a model."""
         query = PointQuery(beginning=beginning_of_versions(model), slots=_OF_VERSIONS)
-        self._keep(self._with_undated(versions), query)
+        self._keep(query, self._with_undated(versions))
 
     def stages(self, versions: Iterable[str]) -> list[tuple[Thing, Period]]:
         """Return the stage periods of versions and of all that is one with them."""
@@ -189,17 +190,18 @@ class Slots:
     def _points(self, subjects: Iterable[str], slot: str) -> list[Point]:
         """Return points in order; with them come those that will be asked for next, since each look is a way."""
         wanted = set(subjects)
-        if new := sorted(wanted - self._read.keys()):
+        if new := sorted(subject for subject in wanted if (subject, slot) not in self._read):
             together = next(slots for slots in _TOGETHER if slot in slots)
-            self._keep(new, PointQuery(subjects=new, slots=together))
-        points = sorted((p for subject in wanted for p in self._read[subject].get(slot, ())), key=place_of)
+            self._keep(PointQuery(subjects=new, slots=together), new)
+        points = sorted((p for subject in wanted for p in self._read[subject, slot]), key=place_of)
         self.names.prepare(point.subject for point in points)
         return points
 
-    def _keep(self, subjects: Iterable[str], query: PointQuery) -> None:
-        self._read.update((subject, {}) for subject in subjects)
+    def _keep(self, query: PointQuery, subjects: Iterable[str]) -> None:
+        """Read the points of slots of subjects; the query asks for no others."""
+        self._read.update(((subject, slot), []) for subject in subjects for slot in query.slots)
         for point in self.asking.reader.points(query, self.asking.cut):
-            self._read[point.subject].setdefault(point.slot.partition(":")[0], []).append(point)
+            self._read[point.subject, point.slot.partition(":")[0]].append(point)
 
     @staticmethod
     def _with_undated(versions: Iterable[str]) -> set[str]:

@@ -106,10 +106,10 @@ class SqlitePoints:
         ]
 
     _SUBJECTS: Final = """
-        SELECT s.key FROM (
-          SELECT DISTINCT p.subject AS id FROM point p INDEXED BY point_by_slot
-          WHERE p.slot = ? AND p.ord >= ? AND p.ord < ? AND p.seq <= ?) m
-        CROSS JOIN node s ON s.id = m.id ORDER BY s.key
+        SELECT s.key FROM node s WHERE s.id IN (
+          SELECT p.subject FROM point p INDEXED BY point_by_slot
+          WHERE p.slot = ? AND p.ord >= ? AND p.ord < ? AND p.seq <= ?)
+        ORDER BY s.key
     """
 
     def subjects(self, slot: str, start: bytes, stop: bytes | None, cut: Cut) -> list[str]:
