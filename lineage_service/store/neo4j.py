@@ -153,8 +153,8 @@ class Neo4jStore:
         """Have the statement that writes planned anew once the graph has grown much since.
 
         Planned while the database was empty, it looks for an edge among all relationships there are: that costs little
-        then, and minutes for a large group later. The server would plan anew by itself, but not within ten seconds,
-        which is long while a ledger is copied; and just when a graph was emptied, to be folded anew.
+        then, and minutes for a large group later. The server plans anew by itself too, but not within ten seconds, which
+        is long while a ledger is copied or folded anew; a graph that was just emptied it may even plan for as empty.
         """
         grown = self._anew or self._settled
         if grown >= self._planned_for:
@@ -438,8 +438,8 @@ class Neo4jTransaction:
         SET h.state = coalesce($p.state, h.state), h.before = coalesce($p.before, h.before),
             h.size = coalesce($p.size, h.size)
     """
-    # When it is planned is decided by ``_plan_anew``. Both begin alike, or the server would keep a plan of each.
-    _WRITE: Final = f"CYPHER replan=skip {_STATEMENT}"
+    # Both begin alike, or the server would keep a plan of each, and planning the one anew would not help the other.
+    _WRITE: Final = f"CYPHER replan=default {_STATEMENT}"
     _WRITE_PLANNED_ANEW: Final = f"CYPHER replan=force {_STATEMENT}"
 
     def commit(self) -> None:
