@@ -153,8 +153,8 @@ class Neo4jStore:
         """Have the statement that writes planned anew once the graph has grown much since.
 
         Planned while the database was empty, it looks for an edge among all relationships there are: that costs little
-        then, and minutes for a large group later. The server plans anew by itself too, but not within ten seconds, which
-        is long while a ledger is copied or folded anew; a graph that was just emptied it may even plan for as empty.
+        then, and minutes for a large group later. The server plans anew by itself too, but not within ten seconds,
+        which is long while a ledger is copied or folded anew; a graph just emptied it may even plan for as empty.
         """
         grown = self._anew or self._settled
         if grown >= self._planned_for:
