@@ -29,16 +29,8 @@ from lineage_service.evidence.rows import joined
 from lineage_service.evidence.state_root import state_root
 from lineage_service.ledger.merkle import leaf_hash
 from lineage_service.ledger.tiles import complete_tiles
-from lineage_service.store.protocol import (
-    UNFOLDED,
-    Head,
-    Payload,
-    Reader,
-    RecordQuery,
-    SealedValue,
-    Store,
-    StoredRecord,
-)
+from lineage_service.store.protocol import UNFOLDED, Head, Payload, Reader, RecordQuery, Store, StoredRecord
+from lineage_service.store.vault import SealedValue
 
 _GROUP: Final = 1000
 _PEOPLE: Final = 500

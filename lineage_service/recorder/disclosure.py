@@ -7,7 +7,7 @@ from graph_schema import canonical
 from graph_schema.sealing import Person
 from lineage_service.ledger import sealing
 from lineage_service.recorder.payloads import Secrets
-from lineage_service.store.protocol import SealedValue, Vault
+from lineage_service.store.vault import SealedValue, Vault
 
 
 class Disclosure:

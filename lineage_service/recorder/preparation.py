@@ -18,7 +18,8 @@ from graph_schema.sealing import Disclosure, Person, people, seal
 from lineage_service.errors import InputError, StoreUnavailableError
 from lineage_service.ledger import sealing
 from lineage_service.recorder.payloads import Secrets, pack_payload
-from lineage_service.store.protocol import MAX_KEY_BYTES, NewPerson, Payload, SealedValue, Vault
+from lineage_service.store.protocol import MAX_KEY_BYTES, Payload
+from lineage_service.store.vault import NewPerson, SealedValue, Vault
 
 MAX_RECORD_BYTES: Final = 32_768
 FUTURE_MICROS: Final = 5 * 60 * times.MICROS_PER_SECOND

@@ -41,7 +41,8 @@ from lineage_service.recorder.heads import HeadSigner, SignedHead
 from lineage_service.recorder.latency import Latency
 from lineage_service.recorder.preparation import Prepared
 from lineage_service.recorder.queue import Ack, Queue, Request
-from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Payload, SealedValue, Store
+from lineage_service.store.protocol import Head, KnownReceipt, NewRecord, Payload, Store
+from lineage_service.store.vault import SealedValue
 
 SIGN_SECONDS: Final = 2.0
 _BACKWARDS_MICROS: Final = times.MICROS_PER_SECOND

@@ -27,7 +27,8 @@ from lineage_service.store.neo4j_migrations import migrate_neo4j, require_migrat
 from lineage_service.store.neo4j_reader import Neo4jReader
 from lineage_service.store.neo4j_rows import Known, Rows
 from lineage_service.store.neo4j_vault import Neo4jVault
-from lineage_service.store.protocol import UNFOLDED, Head, KnownReceipt, NewRecord, Observer, Payload, SealedValue
+from lineage_service.store.protocol import UNFOLDED, Head, KnownReceipt, NewRecord, Observer, Payload
+from lineage_service.store.vault import SealedValue
 
 _LOCK_SECONDS: Final = 30.0
 _SETTLE_SECONDS: Final = 5.0

@@ -14,7 +14,7 @@ import neo4j
 from graph_schema.sealing import Person
 from lineage_service.errors import StoreConflictError
 from lineage_service.store.neo4j_errors import once_more, translated
-from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue, Sealings
+from lineage_service.store.vault import NewPerson, PersonAtRest, SealedValue, Sealings
 
 _PIECE: Final = 8
 _PIECES: Final = 12

@@ -27,10 +27,11 @@ from lineage_service.ledger.merkle import Frontier
 from lineage_service.ledger.tiles import TileReader, build_tile, complete_tiles
 from lineage_service.store.address import Found
 from lineage_service.store.migrations import migrate_sqlite, require_migrated
-from lineage_service.store.protocol import EMPTY_HEAD, Head, KnownReceipt, NewRecord, Observer, Payload, SealedValue
+from lineage_service.store.protocol import EMPTY_HEAD, Head, KnownReceipt, NewRecord, Observer, Payload
 from lineage_service.store.sqlite_errors import translated
 from lineage_service.store.sqlite_reader import SqliteReader
 from lineage_service.store.sqlite_vault import SqliteVault
+from lineage_service.store.vault import SealedValue
 
 _WRITER_CACHE_KIB: Final = 65536
 _READER_CACHE_KIB: Final = 8192

@@ -9,9 +9,9 @@ from typing import Final
 
 from graph_schema.sealing import Person
 from lineage_service.errors import StoreConflictError
-from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue, Sealings
 from lineage_service.store.sqlite_errors import translated
 from lineage_service.store.sqlite_values import array
+from lineage_service.store.vault import NewPerson, PersonAtRest, SealedValue, Sealings
 
 _PAGE: Final = 1000
 

@@ -22,12 +22,12 @@ from lineage_service.store.protocol import (
     PointQuery,
     Reader,
     RecordQuery,
-    SealedValue,
     Store,
     StoredRecord,
     Transaction,
     Walk,
 )
+from lineage_service.store.vault import SealedValue
 
 EVER = END_OF_TIME - 1
 NOW = Cut(EVER, 2**53)

@@ -10,15 +10,8 @@ from graph_schema.fold import FOLD_VERSION
 from graph_schema.kinds import Edge
 from lineage_service.errors import StoreConflictError
 from lineage_service.ledger.merkle import Frontier
-from lineage_service.store.protocol import (
-    EMPTY_HEAD,
-    Head,
-    KnownReceipt,
-    Payload,
-    PointQuery,
-    SealedValue,
-    Store,
-)
+from lineage_service.store.protocol import EMPTY_HEAD, Head, KnownReceipt, Payload, PointQuery, Store
+from lineage_service.store.vault import SealedValue
 from tests.conformance.kinds import Place
 from tests.conformance.log import (
     GaveUpError,

@@ -7,7 +7,8 @@ import pytest
 
 from graph_schema.sealing import Person
 from lineage_service.errors import StoreConflictError
-from lineage_service.store.protocol import NewPerson, PersonAtRest, SealedValue, Sealings, Store, Vault
+from lineage_service.store.protocol import Store
+from lineage_service.store.vault import NewPerson, PersonAtRest, SealedValue, Sealings, Vault
 from tests.conformance.kinds import Place
 from tests.conformance.log import Log, mention, records_of, run
 

@@ -21,7 +21,8 @@ from lineage_service.recorder.installation import Places
 from lineage_service.store.address import Address as StoreAddress
 from lineage_service.store.neo4j import Neo4jStore
 from lineage_service.store.neo4j_migrations import neo4j_files, statements
-from lineage_service.store.protocol import Head, NewPerson, NewRecord, Payload, SealedValue
+from lineage_service.store.protocol import Head, NewRecord, Payload
+from lineage_service.store.vault import NewPerson, SealedValue
 from tests.graphdb.address import Address
 from tests.graphdb.installation import empty_address
 

@@ -16,8 +16,9 @@ from lineage_service.ledger.signer import SignerState, read_state
 from lineage_service.recorder.installation import Installation, Places
 from lineage_service.store.address import Database
 from lineage_service.store.opening import create_store, open_store
-from lineage_service.store.protocol import Head, PersonAtRest, Store
+from lineage_service.store.protocol import Head, Store
 from lineage_service.store.sqlite import SqliteStore
+from lineage_service.store.vault import PersonAtRest
 from tests.conformance.kinds import emptied_server
 from tests.ledgers import (
     copy_of,

@@ -11,7 +11,8 @@ from lineage_service.queries.asking import Asking, Opener, asking_of
 from lineage_service.queries.deployments import DeploymentFilter, deployments
 from lineage_service.queries.live import live
 from lineage_service.recorder.disclosure import Disclosure
-from lineage_service.store.protocol import Reader, Vault
+from lineage_service.store.protocol import Reader
+from lineage_service.store.vault import Vault
 from tests.unit.queries.test_envelope import MODEL, NOW, House, version
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from graph_schema.sealing import Person
 from lineage_service.store.neo4j import Neo4jStore
-from lineage_service.store.protocol import NewPerson, Sealings
+from lineage_service.store.vault import NewPerson, Sealings
 from tests.conformance.log import Log, mention, run
 from tests.conformance.test_vault import sealed
 from tests.graphdb.address import Address as Server

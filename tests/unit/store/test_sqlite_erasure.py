@@ -5,8 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from graph_schema.sealing import Person
-from lineage_service.store.protocol import NewPerson, SealedValue
 from lineage_service.store.sqlite import SqliteStore
+from lineage_service.store.vault import NewPerson, SealedValue
 from tests.conformance.log import Log, mention, run
 
 
