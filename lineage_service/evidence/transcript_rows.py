@@ -313,11 +313,16 @@ class Rows:
         return None if mac is None else (mac, *values[1:])
 
     def subject_key(self, labels: Sequence[str], properties: Mapping[str, Any]) -> Row | None:
-        """Return a data key's row; its pieces are numbers of eight bytes, and what is left of the last ones is zero."""
+        """Return a data key's row; its pieces are numbers of eight bytes, and what is left of the last ones is zero.
+
+        One that was overwritten, and is about to be deleted, is none any more: it has no bytes.
+        """
         values = self._node("subject_key", labels, properties)
         if values is None:
             return None
         subject, length, *pieces = values
+        if length == 0:
+            return None
         key = b"".join(piece.to_bytes(_PIECE, "big", signed=True) for piece in pieces)
         if not 0 <= length <= len(key) or any(key[length:]):
             detail = "a data key that is longer than it says"

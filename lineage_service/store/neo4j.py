@@ -386,7 +386,7 @@ class Neo4jTransaction:
           MATCH (x:Record {log: 'main', seq: r[0]})
           MATCH (n:Entity {key: r[1]})
           WITH x, n, r, r[5] OR (n.seq < $p.first AND EXISTS {
-            MATCH ()-[said:ABOUT]->(n) USING INDEX said:ABOUT(words) WHERE said.words = r[2]
+            MATCH ()-[said:ABOUT]->(n) USING INDEX SEEK said:ABOUT(words) WHERE said.words = r[2]
           }) AS again
           CREATE (x)-[:$(CASE WHEN again THEN 'ABOUT_AGAIN' ELSE 'ABOUT' END) {
             words: r[2], ord: r[3], seq: r[0], registers: r[4]}]->(n)

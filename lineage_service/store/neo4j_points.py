@@ -19,7 +19,7 @@ _JUMPS: Final = 32
 
 _POINTS_OF: Final = """
     UNWIND $subjects AS subject
-    MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+    MATCH (p:Point) USING INDEX SEEK p:Point(subject, slot, name, ord)
     WHERE p.subject = subject AND p.slot >= '' AND p.name >= '' AND p.ord >= $start AND p.ord < $stop
       AND p.seq <= $known
     RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
@@ -27,7 +27,7 @@ _POINTS_OF: Final = """
 _POINTS_OF_SLOTS: Final = """
     UNWIND $subjects AS subject
     UNWIND $slots AS slot
-    MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+    MATCH (p:Point) USING INDEX SEEK p:Point(subject, slot, name, ord)
     WHERE p.subject = subject AND p.slot = slot AND p.name >= '' AND p.ord >= $start AND p.ord < $stop
       AND p.seq <= $known
     RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
@@ -35,26 +35,26 @@ _POINTS_OF_SLOTS: Final = """
 _POINTS_OF_NAME: Final = """
     UNWIND $subjects AS subject
     UNWIND $slots AS slot
-    MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+    MATCH (p:Point) USING INDEX SEEK p:Point(subject, slot, name, ord)
     WHERE p.subject = subject AND p.slot = slot AND p.name = $name AND p.ord >= $start AND p.ord < $stop
       AND p.seq <= $known
     RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
 """
 _POINTS_UNDER: Final = """
-    MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+    MATCH (p:Point) USING INDEX SEEK p:Point(subject, slot, name, ord)
     WHERE p.subject STARTS WITH $beginning AND p.slot >= '' AND p.name >= '' AND p.ord >= $start AND p.ord < $stop
       AND p.slot IN $slots AND p.seq <= $known AND ($name IS NULL OR p.name = $name)
     RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
 """
 _POINTS_IN_SLOT: Final = """
-    MATCH (p:Point) USING INDEX p:Point(slot, ord)
+    MATCH (p:Point) USING INDEX SEEK p:Point(slot, ord)
     WHERE p.slot = $slot AND p.ord >= $start AND p.ord < $stop AND p.seq <= $known
       AND ($name IS NULL OR p.name = $name)
     WITH p ORDER BY p.slot, p.ord, p.n LIMIT $limit
     RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
 """
 _POINTS_IN_SLOT_NEWEST: Final = """
-    MATCH (p:Point) USING INDEX p:Point(slot, ord)
+    MATCH (p:Point) USING INDEX SEEK p:Point(slot, ord)
     WHERE p.slot = $slot AND p.ord >= $start AND p.ord < $stop AND p.seq <= $known
       AND ($name IS NULL OR p.name = $name)
     WITH p ORDER BY p.slot DESC, p.ord DESC, p.n DESC LIMIT $limit
@@ -94,16 +94,16 @@ def _points_of(ask: Ask, subjects: list[str], query: PointQuery, bounds: dict[st
 _NEXT_NAMES: Final = """
     UNWIND $places AS place
     CALL (place) {
-      MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+      MATCH (p:Point) USING INDEX SEEK p:Point(subject, slot, name, ord)
       WHERE p.subject = place[0] AND p.slot = place[1] AND p.name >= place[2] AND p.ord >= ''
       RETURN p.name AS next ORDER BY p.subject, p.slot, p.name LIMIT 1
     }
     RETURN collect([place[0], place[1], next,
       EXISTS {
-        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+        MATCH (p:Point) USING INDEX SEEK p:Point(subject, slot, name, ord)
         WHERE p.subject = place[0] AND p.slot = place[1] AND p.name > next AND p.ord >= '' },
       COLLECT {
-        MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+        MATCH (p:Point) USING INDEX SEEK p:Point(subject, slot, name, ord)
         WHERE p.subject = place[0] AND p.slot = place[1] AND p.name = next AND p.ord >= $start AND p.ord < $stop
           AND p.seq <= $known
         RETURN [p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value]
@@ -112,7 +112,7 @@ _NEXT_NAMES: Final = """
 """
 _FROM_NAMES: Final = """
     UNWIND $places AS place
-    MATCH (p:Point) USING INDEX p:Point(subject, slot, name, ord)
+    MATCH (p:Point) USING INDEX SEEK p:Point(subject, slot, name, ord)
     WHERE p.subject = place[0] AND p.slot = place[1] AND p.name >= place[2] AND p.ord >= $start AND p.ord < $stop
       AND p.seq <= $known
     RETURN collect([p.subject, p.slot, p.name, p.ord, p.n, p.seq, p.actor, p.value])
@@ -140,7 +140,7 @@ def _newest_of_each(ask: Ask, slots: Iterable[tuple[str, str]], bounds: dict[str
 
 
 _SUBJECTS: Final = """
-    MATCH (p:Point) USING INDEX p:Point(slot, ord)
+    MATCH (p:Point) USING INDEX SEEK p:Point(slot, ord)
     WHERE p.slot = $slot AND p.ord >= $start AND p.ord < $stop AND p.seq <= $known
     RETURN collect(DISTINCT p.subject)
 """

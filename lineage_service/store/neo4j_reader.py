@@ -75,7 +75,7 @@ class Neo4jReader:
         RETURN r.seq, r.leaf, r.body ORDER BY r.actor, r.seq LIMIT $limit
     """
     _RECORDS_OF_BOTH: Final = """
-        MATCH (r:Record) USING INDEX r:Record(actor, seq)
+        MATCH (r:Record) USING INDEX SEEK r:Record(actor, seq)
         WHERE r.actor = $actor AND r.seq >= $first AND r.seq < $stop AND r.type = $type
         RETURN r.seq, r.leaf, r.body ORDER BY r.actor, r.seq LIMIT $limit
     """
@@ -170,12 +170,12 @@ class Neo4jReader:
             MATCH (n)<-[first:ABOUT]-()
             CALL (n, first) {
               MATCH ()-[a:ABOUT_AGAIN]->(n)
-              USING INDEX a:ABOUT_AGAIN(words, ord)
+              USING INDEX SEEK a:ABOUT_AGAIN(words, ord)
               WHERE a.words = first.words AND a.ord < $stop AND a.seq <= $known
               RETURN a ORDER BY a.words, a.ord LIMIT 1
               UNION
               MATCH ()-[a:ABOUT_AGAIN]->(n)
-              USING INDEX a:ABOUT_AGAIN(words, ord)
+              USING INDEX SEEK a:ABOUT_AGAIN(words, ord)
               WHERE a.words = first.words AND a.ord < $stop AND a.seq <= $known
               RETURN a ORDER BY a.words DESC, a.ord DESC LIMIT 1
             }

@@ -264,8 +264,11 @@ def rate(name: str, taken: Sequence[tuple[float, float]], expected: float | None
 def ratio(
     name: str, taken: Sequence[tuple[float, float]], to: Sequence[tuple[float, float]], expected: float | None = None
 ) -> Figure:
-    """Compare the best rounds of two loops that ran in turns; beside it the median of what each turn gave."""
-    middle = statistics.median(value / other for (value, _), (other, _) in zip(taken, to, strict=True))
-    detail = f"of the best; median of turns {middle:.2f}"
-    best, load = max(taken)
-    return Figure(name, best / max(to)[0], "", expected, ratio=expected is not None, load=load, detail=detail)
+    """Compare two loops that ran in turns: the median of what each turn gave; beside it, what the best rounds give.
+
+    On a machine whose speed wanders the two of one turn are comparable, and the best of each loop are not.
+    """
+    turns = [value / other for (value, _), (other, _) in zip(taken, to, strict=True)]
+    detail = f"median of {len(turns)} turns; of the best {max(taken)[0] / max(to)[0]:.2f}"
+    load = statistics.median(load for _, load in taken)
+    return Figure(name, statistics.median(turns), "", expected, ratio=expected is not None, load=load, detail=detail)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sqlite3
 import stat
 import threading
 from pathlib import Path
@@ -184,6 +185,19 @@ def test_a_tile_that_was_changed_or_removed_is_caught(twins: tuple[Places, Place
         running_server().answer("CREATE (t:Tile) SET t = $tile", tile=tile)
         assert {(one.cls, one.seq) for one in report.findings} == {("tree", None)}, report.lines()
         assert any(found in one.found for one in report.findings), report.lines()
+
+
+def test_a_key_that_was_overwritten_and_is_not_deleted_yet_is_in_no_back_up(graph: Places, tmp_path: Path) -> None:
+    server = running_server()
+    kept = server.answer("MATCH (k:SubjectKey) RETURN properties(k) AS kept LIMIT 1")[0]["kept"]
+    server.answer("MATCH (k:SubjectKey {subject: $subject}) SET k.k0 = 85, k.bytes = 0", subject=kept["subject"])
+    file, transcript = transcript_of(graph, tmp_path)
+    server.answer("MATCH (k:SubjectKey {subject: $subject}) SET k = $kept", subject=kept["subject"], kept=kept)
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        subjects = [subject for (subject,) in connection.execute("SELECT subject FROM subject_key")]
+    assert transcript.faults == []
+    assert subjects
+    assert kept["subject"] not in subjects
 
 
 def test_a_transcript_waits_for_the_group_that_is_on_its_way(graph: Places, tmp_path: Path) -> None:
