@@ -155,7 +155,7 @@ class Neo4jStore:
 
         Planned while the database was empty, it looks for an edge among all relationships there are: that costs little
         then, and minutes for a large group later. The server plans anew by itself too, but not within ten seconds,
-        which is long while a ledger is copied or folded anew; a graph just emptied it may even plan for as empty.
+        which is long while a ledger is copied or folded anew.
         """
         grown = self._anew or self._settled
         if grown >= self._planned_for:

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import orjson
 
-from graph_schema.changes import after_instant
 from lineage_service.store.neo4j_walk import Ask
 from lineage_service.store.protocol import Cut, Point, PointQuery
 
@@ -64,8 +63,8 @@ _POINTS_IN_SLOT_NEWEST: Final = """
 
 def points(ask: Ask, query: PointQuery, cut: Cut) -> list[Point]:
     """Return points in order."""
-    stop = stop_of(cut) if query.stop is None else min(stop_of(cut), query.stop.hex())
-    bounds = {"start": query.start.hex(), "stop": stop, "known": cut.known_at, "name": query.name}
+    start, stop = query.start.hex(), cut.until(query.stop).hex()
+    bounds = {"start": start, "stop": stop, "known": cut.known_at, "name": query.name}
     if query.subjects is not None:
         return _points_of(ask, list(dict.fromkeys(query.subjects)), query, bounds)
     if query.beginning is not None:
@@ -148,14 +147,8 @@ _SUBJECTS: Final = """
 
 def subjects(ask: Ask, slot: str, start: bytes, stop: bytes | None, cut: Cut) -> list[str]:
     """Return whose points of a slot lie between two order keys."""
-    until = stop_of(cut) if stop is None else min(stop_of(cut), stop.hex())
-    found = ask(_SUBJECTS, slot=slot, start=start.hex(), stop=until, known=cut.known_at)
+    found = ask(_SUBJECTS, slot=slot, start=start.hex(), stop=cut.until(stop).hex(), known=cut.known_at)
     return sorted(found)
-
-
-def stop_of(cut: Cut) -> str:
-    """Return the first order key after the cut's instant, as hex."""
-    return after_instant(cut.as_of).hex()
 
 
 def _last_of_each(rows: list[list[Any]]) -> list[list[Any]]:

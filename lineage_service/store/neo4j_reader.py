@@ -11,7 +11,7 @@ from typing import Any, Final
 import neo4j
 import orjson
 
-from lineage_service.store.neo4j_points import points, stop_of, subjects
+from lineage_service.store.neo4j_points import points, subjects
 from lineage_service.store.neo4j_walk import walk
 from lineage_service.store.protocol import (
     Cut,
@@ -188,7 +188,7 @@ class Neo4jReader:
         cut = self._within(cut)
         asked = list(dict.fromkeys(keys))
         found = self._one(
-            self._NODES, keys=asked, known=cut.known_at, stop=stop_of(cut), every=list(every), crowd=_CROWD
+            self._NODES, keys=asked, known=cut.known_at, stop=cut.until().hex(), every=list(every), crowd=_CROWD
         ) if asked else []
         read: dict[str, Mapping[str, Any]] = {}  # what many records say of one node is read once
         facts: dict[str, NodeFacts] = {}

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
-from graph_schema.changes import Changes
+from graph_schema.changes import Changes, after_instant
 from graph_schema.fold import FOLD_VERSION
 from lineage_service.ledger.merkle import Frontier
 from lineage_service.store.vault import SealedValue, Vault
@@ -34,6 +34,11 @@ class Cut:
 
     as_of: int
     known_at: int
+
+    def until(self, stop: bytes | None = None) -> bytes:
+        """Return the first order key that does not count: the first after ``as_of``, or ``stop`` if that is earlier."""
+        end = after_instant(self.as_of)
+        return end if stop is None else min(end, stop)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from typing import Any, Final
 import orjson
 
 from lineage_service.store.protocol import Cut, Point, PointQuery
-from lineage_service.store.sqlite_values import AFTER_ALL_TEXT, array, keys_of, stop_of
+from lineage_service.store.sqlite_values import AFTER_ALL_TEXT, array, keys_of
 
 _NO_LIMIT: Final = 2**62
 _BY_ORDER: Final = itemgetter(3, 4)
-_LAST_ORDER: Final = b"\xff" * 9
 
 
 class SqlitePoints:
@@ -66,10 +65,10 @@ class SqlitePoints:
         WHERE p.slot = ?6 AND p.ord >= ?2 AND p.ord < ?3 AND p.seq <= ?4 AND (?5 IS NULL OR p.name = ?5)
         ORDER BY p.ord DESC, p.n DESC LIMIT ?1
     """
+
     def points(self, query: PointQuery, cut: Cut) -> list[Point]:
         """Return points in order."""
-        stop = min(stop_of(cut), query.stop or _LAST_ORDER)
-        bounds = (query.start, stop, cut.known_at, query.name)
+        bounds = (query.start, cut.until(query.stop), cut.known_at, query.name)
         if query.subjects is not None:
             return self._points_of(query.subjects, query, bounds)
         if query.beginning is not None:
@@ -114,7 +113,7 @@ class SqlitePoints:
 
     def subjects(self, slot: str, start: bytes, stop: bytes | None, cut: Cut) -> list[str]:
         """Return whose points of a slot lie between two order keys."""
-        bounds = (slot, start, min(stop_of(cut), stop or _LAST_ORDER), cut.known_at)
+        bounds = (slot, start, cut.until(stop), cut.known_at)
         return [row[0] for row in self._connection.execute(self._SUBJECTS, bounds)]
 
 

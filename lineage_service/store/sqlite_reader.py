@@ -26,7 +26,7 @@ from lineage_service.store.protocol import (
     Walk,
 )
 from lineage_service.store.sqlite_points import SqlitePoints
-from lineage_service.store.sqlite_values import AFTER_ALL_TEXT, array, keys_of, stop_of
+from lineage_service.store.sqlite_values import AFTER_ALL_TEXT, array, keys_of
 
 _NO_LIMIT: Final = 2**62
 _BY_NODE_AND_ORDER: Final = itemgetter(0, 1)
@@ -164,7 +164,7 @@ class SqliteReader:
         rows: dict[int, list[PropertyRow]] = {row[0]: [] for row in found}
         whole = set(every)
         crowded = self._crowded(node for node, key, _ in found if key not in whole)
-        bounds = (cut.known_at, stop_of(cut))
+        bounds = (cut.known_at, cut.until())
         usual = array(node for node in rows if node not in crowded)
         said = self._connection.execute(self._PROPERTIES, (usual, *bounds)).fetchall()
         if crowded:

@@ -6,8 +6,6 @@ from typing import Any, Final
 
 import orjson
 
-from lineage_service.store.protocol import Cut
-
 AFTER_ALL_TEXT: Final = "\U0010ffff"
 """Put behind a text, it comes after all texts that begin with it."""
 _KEYS: Final = "SELECT n.id, n.key FROM json_each(?) j CROSS JOIN node n ON n.id = j.value"
@@ -21,8 +19,3 @@ def array(values: Iterable[Any]) -> str:
 def keys_of(connection: sqlite3.Connection, ids: Iterable[int]) -> dict[int, str]:
     """Return the keys of nodes."""
     return dict(connection.execute(_KEYS, (array(ids),)).fetchall())
-
-
-def stop_of(cut: Cut) -> bytes:
-    """Return the first order key after the cut's instant."""
-    return (cut.as_of + 1).to_bytes(8, "big")

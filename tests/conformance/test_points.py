@@ -242,6 +242,7 @@ def test_whose_points_lie_in_a_slot_is_told_once_each_and_within_the_bounds_and_
     assert whose(cut=Cut(EVER, 2)) == [OTHER_MODEL, MODEL]
     assert whose(cut=Cut(15, 9)) == [OTHER_MODEL, run(1)]
     assert whose(after_instant(30)) == []
+    assert whose(stop=b"") == []
 
 
 def test_several_slots_are_asked_of_subjects_and_instead_of_a_slot(store: Store) -> None:
